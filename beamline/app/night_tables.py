@@ -10,7 +10,6 @@ from rich.table import Table
 
 from beamline.formatting import duration
 from beamline.records.runs.health import health_of
-from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
 from beamline.session.nights.forecast import RowForecast
 from beamline.session.nights.night import RowOutcome
@@ -64,8 +63,8 @@ def _short(value: Any) -> str:
 
 
 def _verdict_of(progress: NightProgress) -> Callable[[Run], str]:
-    store, runs = JournalRuns(progress.root), list(progress.runs)
-    return lambda run: str(health_of(store, runs, run) or "")
+    runs = list(progress.runs)
+    return lambda run: str(health_of(progress.store, runs, run) or "")
 
 
 def _state(progress: NightProgress, row: NightRow, outcome: RowOutcome | None, sample: str) -> str:

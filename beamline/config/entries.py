@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from plans.times import MoveTimes
+
 
 class Section(BaseModel):
     """A section of the configuration. Unknown entries are refused."""
@@ -190,6 +192,10 @@ class Times(Section):
     """Overhead of each dwell, wall seconds, until the session has measured it."""
     run: float = Field(default=0.15, ge=0)
     """Overhead of each run, wall seconds: opening, baseline and closing."""
+
+    def of_moves(self) -> MoveTimes:
+        """As the plans take them."""
+        return MoveTimes(**self.model_dump())
 
 
 def format_errors(error: ValidationError) -> str:

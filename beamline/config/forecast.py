@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
-from beamline.config.entries import Section
+from beamline.config.entries import Section, format_errors
 
 Array = NDArray[np.float64]
 
@@ -96,9 +95,10 @@ class TransientForecast(Section):
 
     def held(self, time: Array) -> Array:
         """Transient at times after the pump (ps), 1 at `delay`; 0 before time zero."""
-        return np.asarray(self._decay(time) / self._decay(np.array(self.delay)))
+        return np.asarray(self.decay(time) / self.decay(np.array(self.delay)))
 
-    def _decay(self, time: Array) -> Array:
+    def decay(self, time: Array) -> Array:
+        """Sum of the shares that are left at times after the pump (ps); 0 before time zero."""
         late = np.maximum(time, 0.0)
         parts = [share * np.exp(-late / one) for share, one in zip(self.shares, self.lifetimes, strict=True)]
         return np.where(time >= 0, sum(parts), 0.0)
@@ -137,16 +137,12 @@ def read_forecast(path: Path) -> ForecastFile:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ForecastFileError(f"{path}: {error}") from error
     except ValidationError as error:
-        raise ForecastFileError(f"{path}: {'; '.join(map(_sentence, error.errors()))}") from error
+        raise ForecastFileError(f"{path}: {format_errors(error)}") from error
     sample, transient = found.sample, found.transient
     return found.model_copy(update={
         "sample": sample.model_copy(update={"spectrum": _beside(path, sample.spectrum)}),
         "transient": transient.model_copy(update={"file": _beside(path, transient.file)}),
     })  # fmt: skip
-
-
-def _sentence(error: Any) -> str:
-    return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
 
 
 def _beside(path: Path, name: Path | None) -> Path | None:

@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from beamline.formatting import format_delay
+from beamline.records.runs.table import run_delay
 from beamline.session.guard import Subscriber
 from beamline.session.pass_progress import PassProgress
-from reduction.documents.raw import AXES, is_pumped
+from reduction.documents.raw import AXES
 
 ROWS = 8
 PLAIN_EVERY = 25
@@ -157,9 +157,8 @@ def show_progress(session: _Watched, console: Console) -> None:
 
 def conditions_of(start: Mapping[str, Any]) -> list[str]:
     """Edge, and where the axes are that are not scanned: ``["Br_K", "10.1 ns"]``."""
-    delay = format_delay(start.get("pump_delay")) if is_pumped(start) else "no laser"
     others = (f"{start[key]:g} {unit}" for key, unit in FIXED.items() if isinstance(start.get(key), int | float))
-    return [each for each in (str(start.get("edge", "")), delay, *others) if each]
+    return [each for each in (str(start.get("edge", "")), run_delay(start), *others) if each]
 
 
 def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -130,7 +130,7 @@ def _keys(device: Device) -> Iterator[str]:
 
 def instruments_of(config: Configuration, beamline: Beamline) -> Instruments:
     """The devices that the scans of a session move and read, and how fast they are."""
-    times, steadiness = MoveTimes(**config.times.model_dump()), Steadiness(**config.steady.model_dump())
+    times, steadiness = config.times.of_moves(), Steadiness(**config.steady.model_dump())
     return instruments(beamline, config.clock_rate, times, steadiness)
 
 

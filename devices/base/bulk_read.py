@@ -84,6 +84,11 @@ def fetch(signals: Sequence[Readback], timeout: float = 2.0) -> dict[str, dict[s
     return BulkRead(signals).readings(timeout)
 
 
+def fetch_value(signal: Readback) -> float:
+    """One number by an explicit get: right after a move a monitored value may still be an earlier one."""
+    return float(fetch([signal])[signal.name]["value"])
+
+
 def raw_values(signals: Sequence[EpicsSignalBase]) -> dict[Signal, tuple[Any, float]]:
     """Value of the record and time stamp of all signals by explicit gets, for a watch.
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import numpy as np
 from ophyd import Component as Cpt
 
-from devices.base.bulk_read import fetch
+from devices.base.bulk_read import fetch_value
 from devices.base.counting import END_TIMEOUT, CountingDetector
 from devices.base.settings import Adjustment, LongText, Setting
 from devices.base.signals import PolledNumber, PolledReadback, Readback, SoftSignal
@@ -78,7 +78,7 @@ class AreaDetector(CountingDetector):
 
     def trigger(self) -> ThreadlessStatus:
         """Take an image; done when its file is there."""
-        self._images_before = self._number_of_images()
+        self._images_before = fetch_value(self.images)
         return super().trigger()
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
@@ -96,9 +96,6 @@ class AreaDetector(CountingDetector):
                 f" {self.message.get() or 'no message'} ({self.message.pvname})"
             )
         return found
-
-    def _number_of_images(self) -> float:
-        return float(fetch([self.images])[self.images.name]["value"])
 
     @property
     def counted_key(self) -> str:

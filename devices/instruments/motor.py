@@ -12,7 +12,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.base.bulk_read import fetch
+from devices.base.bulk_read import fetch_value
 from devices.base.completion import Follower, follow, send_with_completion
 from devices.base.limits import SoftLimits
 from devices.base.settings import PanelSetting, Setting
@@ -106,7 +106,7 @@ class Motor(SoftLimits, Follower, EpicsMotor):
         landed: list[float] = []
 
         def at_rest() -> None:
-            landed.append(float(fetch([self.user_readback])[self.user_readback.name]["value"]))
+            landed.append(fetch_value(self.user_readback))
 
         def finished(_: set[EpicsSignalBase]) -> bool | str:
             if not landed:

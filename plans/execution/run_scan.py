@@ -79,8 +79,9 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     compiled = compiled.with_entries(put_back=restored) if restored else compiled
     durations = pass_durations(compiled, instruments.times, instruments.clock_rate, before)
     supervision = options.get("supervision") or Supervision()
-    for counter in {*instruments.counters, *instruments.images}:  # what cut off an earlier scan may have left it
-        yield from bps.unstage(counter)  # staged, or counting
+    # What cut off an earlier scan may have left them staged, or counting.
+    for counter in dict.fromkeys([*instruments.counters, *instruments.images]):
+        yield from bps.unstage(counter)
 
     def alike(group: Iterable[tuple[ScanPass, Duration]]) -> MsgGenerator[None]:
         for one, duration in group:

@@ -103,8 +103,9 @@ def allocate(
     start = Problem(grids, PATTERNS[0], targets, known)
     even = _even_cycles(start)
     cycles = float(even.max()) * np.ones(start.points)
-    pattern = min(patterns, key=lambda each: _time(Problem(grids, each, targets, known), cycles, costs))
-    problem = start if pattern == PATTERNS[0] else Problem(grids, pattern, targets, known)
+    problems = [start if each == PATTERNS[0] else Problem(grids, each, targets, known) for each in patterns]
+    problem = min(problems, key=lambda each: _time(each, cycles, costs)) if len(problems) > 1 else problems[0]
+    pattern = problem.base[0].pattern
     found, worst = best_cycles(problem, [Problem(one, pattern, targets, known) for one in others], costs, cycles, least)
     forecasts = tuple(
         replace(one, even=float(each)) for one, each in zip(_forecasts(problem, found), even, strict=True)
@@ -170,12 +171,10 @@ def _even_cycles(problem: Problem) -> Array:
     TargetError
     """
     ones = np.ones(problem.points)
-    never = problem.floor(ones)
-    for (quantity, _), each, low, wanted in zip(
-        problem.quantities, problem.parts(ones)[0], never, problem.wanted, strict=True
-    ):
+    parts, never = problem.parts(ones)[0], problem.floor(ones)
+    for (quantity, _), each, low, wanted in zip(problem.quantities, parts, never, problem.wanted, strict=True):
         _refuse_out_of_reach(quantity, float(each.sum()), float(low), float(wanted))
-    found = np.maximum(1.0, problem.parts(ones)[0].sum(axis=1) / (problem.wanted - never))
+    found = np.maximum(1.0, parts.sum(axis=1) / (problem.wanted - never))
     cycles = reaching(problem, float(found.max()) * ones, ones)
     excess = problem.counted(cycles).variance(cycles) - never
     return np.asarray(np.maximum(1.0, cycles[0] * excess / (problem.wanted - never)))

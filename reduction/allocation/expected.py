@@ -83,10 +83,6 @@ class ExpectedGrid:
     def points(self) -> int:
         return int(self.position.size)
 
-    def with_photons(self, photons: Array) -> ExpectedGrid:
-        """The same grid with other rates."""
-        return replace(self, photons=photons)
-
 
 def expected_comparison(grid: ExpectedGrid, pattern: Sequence[int], cycles: Array) -> Comparison:
     """What the references need of dwells that have the expected means and variances.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,4 +168,3 @@ def saturation(call: NamedQuantity, grids: Grids) -> list[TargetQuantity]:
 
 
 FITTED: Mapping[str, Builder] = {"lifetime": lifetime, "t0": time_zero, "saturation": saturation}
-NAMES: Sequence[str] = tuple(FITTED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -160,8 +161,7 @@ class Problem:
 
     def counted(self, cycles: Array) -> Problem:
         """The same with what all points share as it is after these cycles."""
-        other = Problem.__new__(Problem)
-        other.__dict__.update(self.__dict__)
+        other = copy(self)
         pairs = zip(self.base, self.split(cycles), strict=True)
         other.base = [predicted(grid.grid, grid.pattern, part).at(np.ones_like(part)) for grid, part in pairs]
         return other

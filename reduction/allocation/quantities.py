@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from reduction.allocation.names import NamedQuantity, TargetError, parse_quantity
 from reduction.allocation.predicted import PredictedGrid
+from reduction.errors import ReductionError
+from reduction.spectra.normalise import window_mean_weights
 
 Array = NDArray[np.float64]
 Grids = Sequence[PredictedGrid]
@@ -172,10 +174,11 @@ def comparison_parameter(call: NamedQuantity, grids: Grids) -> list[TargetQuanti
 
 
 def _mean_over(energy: Array, window: Sequence[float]) -> Array:
-    inside = (energy >= window[0] - 1e-9) & (energy <= window[1] + 1e-9)
-    if not inside.any():
-        raise TargetError(f"no point of the grid lies between {window[0]:g} and {window[1]:g} keV")
-    return np.asarray(inside / inside.sum())
+    low, high = window
+    try:
+        return window_mean_weights(energy, (low, high))
+    except ReductionError:
+        raise TargetError(f"no point of the grid lies between {low:g} and {high:g} keV") from None
 
 
 def area(call: NamedQuantity, grids: Grids) -> list[TargetQuantity]:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+SLACK = 0.25
+"""Of a cycle that the last pass may leave out: an eighth of all points' rounding, less than errors of rates."""
+
 
 def cycles_of_pass(wanted: Array, done: IntArray, passes_left: int) -> IntArray:
     """Cycles of each point in the next pass, shape (N,).
@@ -30,7 +33,3 @@ def cycles_of_pass(wanted: Array, done: IntArray, passes_left: int) -> IntArray:
     missing = np.maximum(wanted - done, 0.0)
     rounded = np.ceil(missing - SLACK) if passes_left == 1 else np.rint(missing / passes_left)
     return np.asarray(rounded, dtype=np.int64)
-
-
-SLACK = 0.25
-"""Of a cycle that the last pass may leave out: an eighth of all points' rounding, less than errors of rates."""

@@ -267,8 +267,9 @@ class CountingAccumulator:
     def _dead_time_shifts(self, rows: DwellRows) -> NDArray[np.float64]:
         """Change of the photons by the error of a dead time, shape (N, R, S, 0 or 1)."""
         relative = self._store.sums.live_shift[:, : rows.state.shape[1]]
-        shifts = np.asarray(np.nan_to_num(rows.slot_mu) * relative[..., None])[..., None]
-        return shifts if relative.any() else shifts[..., :0]
+        if not relative.any():
+            return np.empty((*rows.slot_mu.shape, 0))
+        return np.asarray(np.nan_to_num(rows.slot_mu) * relative[..., None])[..., None]
 
     def _monitor_rows(self) -> DwellRows | None:
         """Dwells at the monitor energies, with the passes numbered as in `row_pass`; None without any that counts."""

@@ -58,8 +58,7 @@ def live_counts(data: Mapping[str, Any], detector: Detector) -> LiveCounts:
     KeyError
         Naming a reading that the event lacks.
     """
-    names = ("hits", "gates", "events", "reset_ticks", "width")
-    region, ticks, events, resets, width = (float(data[detector.key(name)]) for name in names)
+    region, ticks, events, resets, width = (float(data[key]) for key in detector.needed)
     lost = events * (width + 1)
     live = ticks - resets - lost
     dead = 1 - live / ticks if ticks > 0 else 1.0

@@ -121,6 +121,14 @@ def comparison_parameter(
     return fieller(float(a), float(b), weights[:, used] @ covariance[np.ix_(used, used)] @ weights[:, used].T, level)
 
 
+def comparison_where_known(
+    energy: Array, transient: Array, covariance: Array, main: tuple[float, float], pre: tuple[float, float]
+) -> Ratio:
+    """`comparison_parameter` of the points that have a transient."""
+    used = np.isfinite(transient)
+    return comparison_parameter(energy[used], transient[used], covariance[np.ix_(used, used)], main, pre)
+
+
 def _inside(energy: Array, window: tuple[float, float]) -> NDArray[np.bool_]:
     slack = 1e-9  # keV; see reduction.spectra.normalise
     return np.asarray((energy >= window[0] - slack) & (energy <= window[1] + slack))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from beamline.session.scans.resume import ResumeError
+from beamline.session.scans.resume import CompleteError
 from beamline.studies.rehearsal.programme import Step, programme
 from beamline.studies.rehearsal.record import FILE, RehearsalRecord
 from beamline.studies.rehearsal.station import Troubles, go_through
@@ -47,7 +47,7 @@ class FakeEngine:
 def session(engine: FakeEngine, nothing_left: bool = False) -> Any:
     def resume(uid: str) -> Any:
         if nothing_left:
-            raise ResumeError("nothing is left to resume")
+            raise CompleteError("nothing is left to resume")
         return "resume", uid
 
     plans = {"energy_scan": lambda **arguments: ("scan", arguments)}

@@ -17,6 +17,8 @@ from beamline.app.commands.stored import configuration, terminal
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
     from beamline.session.nights.rows import NightRow
+    from beamline.session.persistent.places import Saved
+    from beamline.session.persistent.state import State
 
 _console = Console(highlight=False)
 
@@ -41,9 +43,10 @@ def batch_command(
     """
     if dry_run or report or queue is not None:
         chosen = configuration(config, data)
-        rows, sample = _rows(file, chosen)
+        state = _state(chosen)
+        rows, sample = _rows(file, chosen, state)
         if dry_run:
-            _forecast(file, chosen, rows, sample)
+            _forecast(file, chosen, rows, sample, state.places)
         elif report:
             _report(file, chosen, rows, sample)
         else:
@@ -53,13 +56,18 @@ def batch_command(
         _run(file, chosen)
 
 
-def _rows(file: Path, config: Configuration) -> tuple[list[NightRow], str]:
+def _state(config: Configuration) -> State:
+    """What outlives sessions; nothing before the first one."""
+    from beamline.session.persistent.state import State, read_state
+
+    return read_state(config.data.root) or State()
+
+
+def _rows(file: Path, config: Configuration, state: State) -> tuple[list[NightRow], str]:
     """Rows in their order, and the present sample; wrong cells end the command, a line each."""
     from beamline.session.nights.night import FaultyNightError, load_rows
     from beamline.session.persistent.about import present
-    from beamline.session.persistent.state import State, read_state
 
-    state = read_state(config.data.root) or State()
     sample = present(config, state).sample
     try:
         return load_rows(file, config, sample, state.places), sample
@@ -69,17 +77,14 @@ def _rows(file: Path, config: Configuration) -> tuple[list[NightRow], str]:
         raise typer.Exit(1) from None
 
 
-def _forecast(file: Path, config: Configuration, rows: list[NightRow], sample: str) -> None:
+def _forecast(file: Path, config: Configuration, rows: list[NightRow], sample: str, saved: Saved) -> None:
     from beamline.app.night_tables import forecast_table
     from beamline.session.nights.forecast import Forecaster
     from beamline.session.nights.plans import plans_of
     from beamline.session.nights.progress import NightProgress
-    from beamline.session.persistent.state import State, read_state
-    from plans.protocols import MoveTimes
 
-    plans, saved = plans_of(config, sample), (read_state(config.data.root) or State()).places
-    progress, times = NightProgress.of(config.data.root, file.stem), MoveTimes(**config.times.model_dump())
-    forecaster = Forecaster(progress, sample, saved, times, config.clock_rate)
+    plans, progress = plans_of(config, sample), NightProgress.of(config.data.root, file.stem)
+    forecaster = Forecaster(progress, sample, saved, config.times.of_moves(), config.clock_rate)
     forecasts = [forecaster.of(row, plans(row.sample)) for row in rows]
     terminal().print(forecast_table(file.stem, forecasts, datetime.now(), config.clock_rate))
     if any(each.refused for each in forecasts):

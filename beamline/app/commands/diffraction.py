@@ -12,6 +12,9 @@ import typer
 from beamline.app.commands.stored import Config, Data, terminal
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from beamline.outputs.diffraction.content import Image
     from beamline.records.runs.run import Run
 
 LOOK_EVERY = 2.0
@@ -50,7 +53,7 @@ def diffraction_command(
     data: Data = None,
 ) -> None:
     """Integrate diffraction images, fit peaks, and report whether they are split."""
-    from beamline.outputs.diffraction.content import read_patterns, sentences
+    from beamline.outputs.diffraction.content import read_patterns
     from beamline.outputs.diffraction.files import write_patterns
     from beamline.records.images import read_camera
 
@@ -63,14 +66,7 @@ def diffraction_command(
         files, running = _files(images, energy, config, data)
         if set(files) != shown or not files:
             found = read_patterns(files, camera, ranges, phases)
-            new = [image for image in found if image.name not in shown]
-            for image in new:
-                low, high = image.pattern.q[0], image.pattern.q[-1]
-                console.print(
-                    f"{image.name}: {image.pattern.q.size} points from {low:.3f} to {high:.3f} 1/A", markup=False
-                )
-            for line in sentences(new):
-                console.print(line, markup=False, soft_wrap=True)
+            _show([image for image in found if image.name not in shown], console)
             if out is not None and found:
                 console.print(str(write_patterns(out, found)), markup=False, soft_wrap=True)
             shown = set(files)
@@ -79,12 +75,22 @@ def diffraction_command(
         time.sleep(LOOK_EVERY)
 
 
+def _show(images: list[Image], console: Console) -> None:
+    from beamline.outputs.diffraction.content import sentences
+
+    for image in images:
+        low, high = image.pattern.q[0], image.pattern.q[-1]
+        console.print(f"{image.name}: {image.pattern.q.size} points from {low:.3f} to {high:.3f} 1/A", markup=False)
+    for line in sentences(images):
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def _files(names: list[str], energy: float, config: str, data: Path | None) -> tuple[Mapping[str, Path], bool]:
     """Images by the name that they are shown by, and whether more may come: those of a series, or files."""
     from beamline.app.commands.stored import configuration
     from beamline.records.images import ImageError
-    from beamline.records.runs.series import images_of, series_named
-    from beamline.records.runs.store import JournalRuns
+    from beamline.records.runs.journal_runs import JournalRuns
+    from beamline.records.runs.series import images_of, paths_by_temperature, series_named
 
     if len(names) > 1 or Path(names[0]).exists() or Path(names[0]).suffix:
         return {Path(name).name: Path(name) for name in names}, False
@@ -98,7 +104,7 @@ def _files(names: list[str], energy: float, config: str, data: Path | None) -> t
         raise ImageError(
             f"{other.path}: taken at {other.energy:g} keV, not at {energy:g} keV; give --energy {other.energy:g}"
         )
-    named = {f"{number + 1}: {each.temperature:g} degC": each.path for number, each in enumerate(found)}
+    named = paths_by_temperature(found)
     return named, any(run.running or run.stop is None for run in members) or len(named) < _expected(members)
 
 

@@ -131,10 +131,8 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
 
 def _print(compiled_scan: CompiledScan, config: Configuration, png: Path | None) -> None:
     from beamline.session.scans.preview import preview_console, print_preview, save_preview
-    from plans.protocols import MoveTimes
 
-    times = MoveTimes(**config.times.model_dump())
-    print_preview(compiled_scan, times, config.clock_rate, preview_console())
+    print_preview(compiled_scan, config.times.of_moves(), config.clock_rate, preview_console())
     if png is not None:
         save_preview(compiled_scan, "SIMULATED" if config.mode == "sim" else config.name, png)
         _console.print(f"Drawn: {png}")

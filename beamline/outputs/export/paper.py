@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from beamline.formatting import format_delay, own_style, printable
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
-from beamline.outputs.export.paper_labels import MOST_DRAWN, fit_label, spread_slots, trace_label
+from beamline.outputs.export.paper_labels import MOST_DRAWN, fit_label, spread_slots, title_of_edge, trace_label
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS, mark_simulated
 from reduction.documents.raw import DELAY_AXIS, FLUENCE_AXIS
@@ -126,7 +126,7 @@ def _spectra(results: Sequence[Result], slots: Sequence[int] | None, same_area: 
         mine = [result for result in results if str(result.start.get("edge", "")) == edge]
         above, below = rows[0, column], rows[1, column]
         draw_static(above, mine[0])
-        above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
+        above.set_title(f"({'abcdefgh'[column]})  {title_of_edge(edge)}", loc="left", parse_math=False)
         draw_transients(below, drawn_slots(mine, slots), delays, same_area)
         below.set_xlabel("X-ray energy / keV")
     rows[0, 0].set_ylabel("absorption / last point")
@@ -144,7 +144,7 @@ def _static_alone(figure: Figure, results: Sequence[Result], edges: Sequence[str
         for result in results:
             if str(result.start.get("edge", "")) == edge:
                 draw_static(axes, result)
-        axes.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
+        axes.set_title(f"({'abcdefgh'[column]})  {title_of_edge(edge)}", loc="left", parse_math=False)
         axes.set_xlabel("X-ray energy / keV")
     panels[0, 0].set_ylabel("absorption / last point")
     return figure
@@ -281,7 +281,7 @@ def draw_fluences(left: Axes, results: Sequence[Result], fluence_used: float | N
         rows = np.asarray(result.data["used"]).astype(bool)
         fluence = np.asarray(result.data["laser_fluence"], dtype=np.float64)[rows]
         value, stddev = (np.asarray(result.data[key])[0][rows] for key in ("transient", "transient_stddev"))
-        edge = printable(result.start.get("edge", "")).replace("_", " ")
+        edge = title_of_edge(result.start.get("edge", ""))
         style = {**MEASURED, "fmt": marker}
         axes.errorbar(fluence, 100 * value, 100 * stddev, color=colour, zorder=2, **style)
         axes.set_ylabel(f"{edge} on - off / % of laser off", color=colour, parse_math=False)

@@ -23,7 +23,12 @@ def trace_label(result: Result) -> str:
     """Label of a trace: edge and probe energy, or the file of an imported one that knows neither."""
     if "probe_energy" not in result.start:
         return printable(result.imported.get("file", result.start.get("edge", "")))
-    return f"{printable(result.start.get('edge', '')).replace('_', ' ')}, {result.start['probe_energy']} keV"
+    return f"{title_of_edge(result.start.get('edge', ''))}, {result.start['probe_energy']} keV"
+
+
+def title_of_edge(edge: object) -> str:
+    """An edge as the paper writes it."""
+    return printable(edge).replace("_", " ")
 
 
 def fit_label(result: Result) -> str:

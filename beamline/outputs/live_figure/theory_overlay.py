@@ -12,8 +12,9 @@ from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import read_result
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.theory.content import Beside, States, beside, read_states
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import RunError
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.search import runs_named
 from beamline.records.theory.description import Theory, read_theory
 from reduction.theory.fit import ModelFit
 
@@ -76,7 +77,7 @@ class TheoryOverlay:
             self._of, self._found, self._why = now, None, ""
             try:
                 store = JournalRuns(self._root)
-                result = read_result(store, store.runs(), now[0])
+                result = read_result(store, runs_named(store, [now[0]]), now[0])
                 self._found = beside(result, self._theory, self._states)
             except (ExportError, RunError) as error:
                 self._why = str(error)

@@ -13,7 +13,7 @@ from beamline.outputs.theory.content import Beside, beside, read_states
 from beamline.outputs.thermal.content import Thermal, temperatures_of, thermal_of
 from beamline.records.images import read_camera
 from beamline.records.runs.run import Run, RunError
-from beamline.records.runs.series import images_of, series_named, sets_of_edge
+from beamline.records.runs.series import images_of, paths_by_temperature, series_named, sets_of_edge
 from beamline.records.runs.store import JournalRuns, RunStore
 from beamline.records.theory.description import read_theory
 from plans.compilation.steps import STEP, is_image
@@ -121,7 +121,7 @@ def _series(store: RunStore, runs: list[Run], found: PaperResults, geometry: Pat
     raw = [run for run in runs if run.raw_uid is None and STEP in run.start and not is_image(run.start)]
     if not raw:
         return
-    members = series_named(runs, str(raw[-1].start.get("series") or raw[-1].scan_set))
+    members = series_named(runs, raw[-1].series)
     for edge in dict.fromkeys(str(run.start["edge"]) for run in members if not is_image(run.start)):
         try:
             results = [read_result(store, runs, scan_set) for scan_set in sets_of_edge(members, edge)]
@@ -135,8 +135,7 @@ def _series(store: RunStore, runs: list[Run], found: PaperResults, geometry: Pat
         found.missing["images"] = "no geometry of the camera: give --geometry CAMERA.poni" if pictures else "no images"
         return
     camera = read_camera(geometry, pictures[0].energy)
-    named = {f"{number + 1}: {each.temperature:g} degC": each.path for number, each in enumerate(pictures)}
-    found.images = read_patterns(named, camera, [], False)
+    found.images = read_patterns(paths_by_temperature(pictures), camera, [])
 
 
 def _theory(found: PaperResults, path: Path) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from beamline.formatting import own_style, printable
+from beamline.formatting import own_style
 from beamline.outputs.comparison.content import common_windows, curve_of
 from beamline.outputs.diffraction.files import pattern_figure
+from beamline.outputs.export.paper_labels import title_of_edge
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
-from beamline.outputs.paper_figures.transients import draw_heat, leave_empty, title_of_edge
+from beamline.outputs.paper_figures.transients import OF_HEAT, colours_of, draw_heat, leave_empty
 from beamline.outputs.thermal.content import Thermal
 from reduction.spectra.normalise import normalised_alone
 from reduction.thermal.criterion import derivative_area
@@ -36,7 +36,7 @@ def figure_s5(found: PaperResults) -> Figure:
             draw_heat(axes, found.thermal[edge], KEY_TEMPERATURES)
         else:
             leave_empty(axes)
-    panels[0].set_ylabel("difference to 25 degC / % of edge integral\n(mean of 3 points, for display)")
+    panels[0].set_ylabel(OF_HEAT)
     return figure
 
 
@@ -79,9 +79,7 @@ def figure_s7(found: PaperResults) -> Figure:
     series = found.thermal["Br_K"].series
     figure = Figure(figsize=(7, 7.5), layout="constrained")
     spectra, slopes = figure.subplots(2, 1, sharex=True)
-    order = np.argsort(np.argsort(series.temperature)) / max(1, series.temperature.size - 1)
-    for number, temperature in enumerate(series.temperature):
-        colour = colormaps["coolwarm"](order[number])
+    for number, (temperature, colour) in enumerate(zip(series.temperature, colours_of(series), strict=True)):
         spectra.plot(series.energy, series.value[number], color=colour, lw=0.9, label=f"{temperature:g} degC")
         slopes.plot(series.energy, np.gradient(series.value[number], series.energy), color=colour, lw=0.9)
     spectra.legend(frameon=False, fontsize=7, ncols=2, loc="lower right")
@@ -113,6 +111,6 @@ def figure_s4(found: PaperResults) -> Figure:
     axes.plot(raw.energy[inside], scale * raw.value[inside], color=COLOURS[2], lw=0.8, label="computed (scaled)")
     axes.set_xlabel("energy above the top of the valence band / eV")
     axes.set_ylabel("absorption / edge integral")
-    axes.set_title(printable(theory.theory.edge).replace("_", " "), loc="left")
+    axes.set_title(title_of_edge(theory.theory.edge), loc="left")
     axes.legend(frameon=False, fontsize=8)
     return figure

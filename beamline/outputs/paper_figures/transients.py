@@ -5,31 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beamline.formatting import format_delay, own_style, printable
+from beamline.formatting import format_delay, own_style
 from beamline.outputs.export.about import absorption_edge
 from beamline.outputs.export.paper import (
     TRANSIENTS,
+    draw_fluences,
     draw_static,
     draw_traces,
     draw_transients,
     drawn_slots,
     rounded_delay,
 )
+from beamline.outputs.export.paper_labels import title_of_edge
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
 from beamline.outputs.thermal.content import Thermal, returns
 from beamline.outputs.thermal.files import three_point_mean
-from reduction.spectra.ratios import Ratio, comparison_parameter
+from reduction.spectra.ratios import Ratio, comparison_where_known
+from reduction.thermal.series import ThermalSeries
 
 SLOTS = (0, 1)
 """Slots that the paper shows: 100 ps, 10.1 ns, and one bunch later 163.5 ns."""
 LONGEST = 200_000.0
 """ps; later slots are not in the paper."""
 WINDOW = "0.90"
+KEYS = ("energy", "transient", "transient_stddev")
+COVARIANCE = "transient_covariance"
+OF_HEAT = "difference to 25 degC / % of edge integral\n(mean of 3 points, for display)"
+"""Label of the differences with the temperature."""
 LARGEST_C = 8.0
 """Of the panels of C; what is beyond is known so poorly that it would hide the others."""
 
@@ -41,7 +49,7 @@ def figure_2(found: PaperResults) -> Figure:
     panels: Any = figure.subplot_mosaic([["a", "b", "c"], ["A", "B", "c"]], height_ratios=[1.0, 1.7])
     for small, large, edge in zip("ab", "AB", EDGES, strict=True):
         results = found.spectra_of(edge)
-        panels[small].set_title(f"({small})  {edge.replace('_', ' ')}", loc="left")
+        panels[small].set_title(f"({small})  {title_of_edge(edge)}", loc="left")
         if results:
             draw_static(panels[small], results[0])
             drawn = drawn_pairs(results)
@@ -76,7 +84,7 @@ def figure_3(found: PaperResults) -> Figure:
     for column, edge in enumerate(EDGES):
         above, middle, below = panels[:, column]
         for axes, letter in zip((above, middle, below), ("ace", "bdf")[column], strict=True):
-            axes.set_title(f"({letter})  {edge.replace('_', ' ')}", loc="left")
+            axes.set_title(f"({letter})  {title_of_edge(edge)}", loc="left")
         thermal, results = found.thermal.get(edge), found.spectra_of(edge)
         if thermal is not None:
             draw_heat(above, thermal)
@@ -87,7 +95,7 @@ def figure_3(found: PaperResults) -> Figure:
         else:
             leave_empty(middle)
         draw_c(below, thermal, results)
-    panels[0, 0].set_ylabel("difference to 25 degC / % of edge integral\n(mean of 3 points, for display)")
+    panels[0, 0].set_ylabel(OF_HEAT)
     panels[1, 0].set_ylabel("on - off / % of edge integral")
     panels[2, 0].set_ylabel("C")
     return figure
@@ -101,21 +109,23 @@ def leave_empty(axes: Axes) -> None:
 
 def draw_heat(axes: Axes, thermal: Thermal, temperatures: tuple[float, ...] = ()) -> None:
     """Differences to the reference, a mean of three points, from blue to red; grey: the spectrum, scaled."""
-    from matplotlib import colormaps
-
-    series = thermal.series
-    order = np.argsort(np.argsort(series.temperature)) / max(1, series.temperature.size - 1)
+    series, colours = thermal.series, colours_of(thermal.series)
     values = 100 * three_point_mean(series.difference)
     chosen = [number for number in range(series.temperature.size) if number != series.reference]
     if temperatures:
         wanted = {int(np.argmin(np.abs(series.temperature - each))) for each in temperatures}
         chosen = [number for number in chosen if number in wanted]
     for number in chosen:
-        colour = colormaps["coolwarm"](order[number])
         label = f"{series.temperature[number]:g} degC{' again' * (number in returns(series))}"
-        axes.plot(series.energy, values[number], color=colour, lw=1.1, label=label)
+        axes.plot(series.energy, values[number], color=colours[number], lw=1.1, label=label)
     _frame(axes, thermal.results[0], series.energy, series.value[series.reference], values[chosen])
     axes.legend(frameon=False, fontsize=6, ncols=2, loc="lower right")
+
+
+def colours_of(series: ThermalSeries) -> list[Any]:
+    """A colour for each spectrum, from blue to red with the temperature."""
+    order = np.argsort(np.argsort(series.temperature)) / max(1, series.temperature.size - 1)
+    return list(colormaps["coolwarm"](order))
 
 
 def draw_light(axes: Axes, results: list[Result]) -> None:
@@ -129,9 +139,6 @@ def draw_light(axes: Axes, results: list[Result]) -> None:
     first = results[0].data
     _frame(axes, results[0], np.asarray(first["energy"]), np.asarray(first["static"]), np.stack(curves))
     axes.legend(frameon=False, fontsize=7, loc="lower right")
-
-
-KEYS = ("energy", "transient", "transient_stddev")
 
 
 def _frame(axes: Axes, result: Result, energy: Any, static: Any, curves: Any) -> None:
@@ -183,16 +190,11 @@ def c_of(result: Result, slot: int) -> Ratio | None:
     if "comparison_main" not in edge:
         return None
     transient, covariance = (np.asarray(data[key], dtype=np.float64)[slot] for key in ("transient", COVARIANCE))
-    used = np.isfinite(transient)
     main, pre = ((float(low), float(high)) for low, high in (edge["comparison_main"], edge["comparison_pre"]))
-    energy = np.asarray(data["energy"], dtype=np.float64)[used]
     try:
-        return comparison_parameter(energy, transient[used], covariance[np.ix_(used, used)], main, pre)
+        return comparison_where_known(np.asarray(data["energy"], dtype=np.float64), transient, covariance, main, pre)
     except ValueError:
         return None
-
-
-COVARIANCE = "transient_covariance"
 
 
 def _point(axes: Axes, place: float, ratio: Ratio, marker: str, colour: str) -> None:
@@ -204,14 +206,7 @@ def _point(axes: Axes, place: float, ratio: Ratio, marker: str, colour: str) -> 
 @own_style()
 def figure_s2(found: PaperResults) -> Figure:
     """Fluence dependence of both edges."""
-    from beamline.outputs.export.paper import draw_fluences
-
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     used = {float(result.raw[0]["pump_fluence"]) for result in found.spectra if "pump_fluence" in result.raw[0]}
     draw_fluences(figure.subplots(), found.fluences[:2], next(iter(used)) if len(used) == 1 else None)
     return figure
-
-
-def title_of_edge(edge: str) -> str:
-    """An edge as the paper writes it."""
-    return printable(edge).replace("_", " ")

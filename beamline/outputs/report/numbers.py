@@ -18,7 +18,7 @@ from reduction.errors import ReductionError
 from reduction.maps.components import components_of
 from reduction.maps.shapes import shape_change
 from reduction.spectra.amplitudes import area
-from reduction.spectra.ratios import comparison_parameter
+from reduction.spectra.ratios import comparison_where_known
 from reduction.traces.linear_range import saturation
 
 FEWEST_FOR_A_LINE = 5
@@ -144,9 +144,8 @@ def _feature(energy: Any, transient: Any, main: float | None) -> int:
 
 def _comparison(name: str, energy: Any, transient: Any, covariance: Any, windows: tuple[Any, Any]) -> Quantity:
     """C with its 68 % Fieller set, or the reason that there is none."""
-    used = np.isfinite(transient)
     try:
-        found = comparison_parameter(energy[used], transient[used], covariance[np.ix_(used, used)], *windows)
+        found = comparison_where_known(energy, transient, covariance, *windows)
     except ValueError as error:
         return Quantity(f"{name}: C", "none", str(error))
     range_of = ratio_interval(found.low, found.high, found.bounded)

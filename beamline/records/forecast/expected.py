@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -62,7 +62,7 @@ class ExpectedSample:
         """Delay scan at the largest transient."""
         slots = self._apart * np.arange(self.forecast.beam.divider, dtype=np.float64)
         transient = self.forecast.transient
-        amplitudes = np.array(transient.shares) / transient._decay(np.array(transient.delay))
+        amplitudes = np.array(transient.shares) / transient.decay(np.array(transient.delay))
         late = np.add.outer(slots, delay)
         level = components(late.ravel(), transient.lifetimes, self._settings.response) @ amplitudes
         within = np.array(transient.lifetimes)
@@ -147,13 +147,3 @@ def _change(forecast: ForecastFile, edge: Edge) -> Callable[[Array], Array]:
 
 def _interpolated(energy: Array, value: Array) -> Callable[[Array], Array]:
     return lambda at: np.interp(at, energy, value)
-
-
-def labelled(grids: Sequence[ExpectedGrid]) -> list[str]:
-    """Name of each grid for a table."""
-    return [_label(grid) for grid in grids]
-
-
-def _label(grid: ExpectedGrid) -> str:
-    at = f" at {grid.labels['delay']:g} ps" if "delay" in grid.labels else ""
-    return f"{grid.axis}{at}, {grid.points} points"

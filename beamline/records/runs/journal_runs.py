@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from beamline.records.catalogue.wanted import Wanted
@@ -11,7 +11,7 @@ from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
 from beamline.records.logbook import Corrections, read_logbook
-from beamline.records.runs.matching import listed_rows, matching, page_of
+from beamline.records.runs.matching import by_raw_run, is_named, listed_rows, matching, page_of
 from beamline.records.runs.run import Document, Run, in_order
 from beamline.records.runs.run_index import RunIndex
 
@@ -49,8 +49,20 @@ class JournalRuns:
         listed = self._listed()
         rows = list(matching(listed_rows(listed), listed, wanted))
         first, last = page_of(rows, newest, page)
-        uids = {run.uid for run in rows[first:last]}
-        return list(self._read(run for run in listed if run.uid in uids or run.raw_uid in uids)), first
+        return self._with_reduced(rows[first:last], listed), first
+
+    def named(self, names: Sequence[str]) -> list[Run]:
+        """Runs by the beginning of a uid, of them, their scan set or a reduced run; all names are looked up at once."""
+        if not names:
+            return []
+        listed, beginnings = self._listed(), tuple(name.lower() for name in names)
+        reduced = by_raw_run(listed)
+        rows = [run for run in listed_rows(listed) if is_named(run, beginnings, reduced.get(run.uid, []))]
+        return self._with_reduced(rows, listed)
+
+    def _with_reduced(self, rows: Iterable[Run], listed: Iterable[Run]) -> list[Run]:
+        uids = {run.uid for run in rows}
+        return list(self._read(run for run in listed if run.uid in uids or run.raw_uid in uids))
 
     def _listed(self) -> list[Run]:
         """All runs in order, each with what the index has of it."""

@@ -17,10 +17,21 @@ def listed_rows(runs: Iterable[Run]) -> list[Run]:
 
 def matching(rows: Iterable[Run], runs: Iterable[Run], wanted: Wanted) -> Iterator[Run]:
     """The rows that are wanted; `runs` has their reduced runs."""
-    reduced: dict[str, list[str]] = {}
-    for run in runs:
-        reduced.setdefault(run.raw_uid or run.uid, []).append(run.uid)
+    reduced = by_raw_run(runs)
     return (run for run in rows if matches(run, wanted, reduced.get(run.uid, [])))
+
+
+def by_raw_run(runs: Iterable[Run]) -> dict[str, list[str]]:
+    """Uids of each raw run and of its reduced runs, by that of the raw run."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        found.setdefault(run.raw_uid or run.uid, []).append(run.uid)
+    return found
+
+
+def is_named(run: Run, beginnings: tuple[str, ...], uids: Iterable[str]) -> bool:
+    """Whether one of these lower-case texts begins the uid of a run, its scan set, or one of its own `uids`."""
+    return any(name.lower().startswith(beginnings) for name in (*uids, run.uid, str(run.scan_set or "")))
 
 
 def page_of(rows: Sized, newest: int, page: int) -> tuple[int, int]:
@@ -32,12 +43,11 @@ def page_of(rows: Sized, newest: int, page: int) -> tuple[int, int]:
 def matches(run: Run, wanted: Wanted, uids: Iterable[str]) -> bool:
     """Whether a run is wanted, as the server of a catalogue judges it; `uids` are its own and its reduced runs'."""
     entries = {**run.start, "beamline": run.start.get("beamline_name")}
-    named = [*uids, run.uid, str(run.scan_set or "")]
     return (
         all(str(entries.get(key) or "").lower() == value.lower() for key, value in wanted.equal().items())
         and _has_words(str(run.start.get("sample") or ""), wanted.sample)
         and _has_words(" ".join(note.searched() for note in run.notes), wanted.note)
-        and any(name.lower().startswith(wanted.uid.lower()) for name in named)
+        and is_named(run, (wanted.uid.lower(),), uids)
         and (wanted.since is None or run.time >= wanted.since)
         and (wanted.until is None or run.time < wanted.until)
     )

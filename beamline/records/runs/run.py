@@ -61,6 +61,11 @@ class Run:
         return self.start.get("scan_set")
 
     @property
+    def series(self) -> str:
+        """Uid of the measurement of several scan sets that it belongs to, or of its own scan set."""
+        return str(self.start.get("series") or self.scan_set)
+
+    @property
     def status(self) -> str:
         """Exit status, or ``running``, or ``cut off`` without a stop document."""
         if self.stop is not None:

@@ -77,11 +77,9 @@ def runs_named(store: RunStore, names: Iterable[str]) -> list[Run]:
     """
     if (newest := store.found(Wanted(), 1)) is None:
         return store.runs()
-    found = {run.uid: run for run in newest[0]}
-    for name in names:
-        if name.strip() not in ("", LAST):
-            found |= {run.uid: run for run in _there(store, name.strip())}
-    return with_related(store, list(found.values()))
+    given = [name.strip() for name in names]
+    asked = store.named([name for name in given if name not in ("", LAST)])
+    return with_related(store, [*newest[0], *asked])
 
 
 def with_related(store: RunStore, runs: list[Run]) -> list[Run]:
@@ -89,11 +87,5 @@ def with_related(store: RunStore, runs: list[Run]) -> list[Run]:
     found = {run.uid: run for run in runs}
     used = [run.start["findings"] for run in runs if isinstance(run.start.get("findings"), dict)]
     names = {run.scan_set for run in runs}.union(*(map(str, findings.values()) for findings in used))
-    for name in sorted(filter(None, names - {*found})):
-        found |= {run.uid: run for run in _there(store, name)}
+    found |= {run.uid: run for run in store.named(sorted(filter(None, names - {*found})))}
     return in_order(list(found.values()))
-
-
-def _there(store: RunStore, name: str) -> list[Run]:
-    there = store.found(Wanted(uid=name), MOST)
-    return there[0] if there is not None else []

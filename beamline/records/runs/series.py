@@ -37,16 +37,12 @@ def series_named(runs: Sequence[Run], name: str) -> list[Run]:
     members = [run for run in runs if run.raw_uid is None and STEP in run.start]
     if name == LAST:
         raw = [run for run in runs if run.raw_uid is None]
-        found = {_series(raw[-1])} if raw and raw[-1] in members else set()
+        found = {raw[-1].series} if raw and raw[-1] in members else set()
     else:
-        found = {_series(run) for run in members if name and _series(run).startswith(name)}
+        found = {run.series for run in members if name and run.series.startswith(name)}
     if len(found) > 1:
         raise RunError(f"series {name!r} is ambiguous: give more of it; it could be {', '.join(sorted(found))}")
-    return [run for run in members if _series(run) in found]
-
-
-def _series(run: Run) -> str:
-    return str(run.start.get("series") or run.scan_set)
+    return [run for run in members if run.series in found]
 
 
 def sets_of_edge(members: Sequence[Run], edge: str) -> list[str]:
@@ -75,3 +71,8 @@ def images_of(store: RunStore, members: Sequence[Run]) -> list[SeriesImage]:
             start = run.start
             found.append(SeriesImage(float(start["temperature"]), float(start["probe_energy"]), Path(paths[-1])))
     return found
+
+
+def paths_by_temperature(images: Sequence[SeriesImage]) -> dict[str, Path]:
+    """Files of the images by the names that they are shown by: number and temperature."""
+    return {f"{number}: {each.temperature:g} degC": each.path for number, each in enumerate(images, start=1)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from beamline.records.catalogue.wanted import Wanted
@@ -51,6 +51,10 @@ class ShotStore:
     def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], int | None] | None:
         """A page of runs, if the store can search."""
         return self._store.found(wanted, newest, page)
+
+    def named(self, names: Sequence[str]) -> list[Run]:
+        """Runs by name, if the store can search."""
+        return self._store.named(names)
 
     @property
     def left_alone(self) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +49,12 @@ class RunStore(Protocol):
         """A page of runs with their reduced ones, and how many rows are before these, None for an unknown number.
 
         None if this store can only read all its runs.
+        """
+
+    def named(self, names: Sequence[str]) -> list[Run]:
+        """Runs with their reduced ones whose uid or scan set, or that of a reduced run, begins with one of these names.
+
+        None of a store that can only read all its runs.
         """
 
     def damage(self, run: Run) -> str:
@@ -118,9 +124,13 @@ class CatalogueRuns:
         found = search_runs(self._client, wanted, newest, page)
         if found is None:
             return None
-        return self._known([listed(metadata) for metadata in (*found["runs"], *found["reduced"])]), None if found[
-            "more"
-        ] else 0
+        runs = self._known([listed(metadata) for metadata in (*found["runs"], *found["reduced"])])
+        return runs, None if found["more"] else 0
+
+    def named(self, names: Sequence[str]) -> list[Run]:
+        """Runs that the server finds by these names, with their reduced ones."""
+        pages = (self.found(Wanted(uid=name), MOST) for name in names)
+        return [run for page in pages if page is not None for run in page[0]]
 
     def _known(self, there: list[dict[str, Any]]) -> list[Run]:
         self._notes |= {run["start"]["uid"]: "; ".join(run["notes"]) for run in there}

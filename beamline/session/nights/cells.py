@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 from typing import Any
 
 from beamline.session.nights.table import LONGEST
@@ -68,8 +67,7 @@ def argument(name: str, value: Any) -> Any:
     if name == "edge":
         edges = names(value)
         return edges[0] if len(edges) == 1 else edges
-    found = value if not isinstance(value, str) else _literal(_parsed(value, value), value)
-    return [found] if name in LISTS and not isinstance(found, tuple | list) else found
+    return _listed(name, value if not isinstance(value, str) else _literal(_parsed(value, value), value))
 
 
 def arguments(text: Any) -> dict[str, Any]:
@@ -106,8 +104,12 @@ def _name(keyword: ast.keyword, shown: Any) -> str:
 def _of_keyword(keyword: ast.keyword, source: str) -> Any:
     if keyword.arg in TEXTS:
         return source.strip("'\"")
-    value = _literal(keyword.value, source)
-    return [value] if keyword.arg in LISTS and not isinstance(value, tuple | list) else value
+    return _listed(keyword.arg, _literal(keyword.value, source))
+
+
+def _listed(name: str | None, value: Any) -> Any:
+    """An argument that is a list, also where one number was written."""
+    return [value] if name in LISTS and not isinstance(value, tuple | list) else value
 
 
 def _literal(node: ast.expr, shown: Any) -> Any:
@@ -120,14 +122,3 @@ def _literal(node: ast.expr, shown: Any) -> Any:
         raise CellError(
             f"{shown!r}: only numbers, text and lists of them can be written, nothing is computed"
         ) from None
-
-
-def as_json(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as JSON has them: tuples are lists."""
-    return {name: _listed(value) for name, value in given.items()}
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return as_json(value)
-    return [_listed(each) for each in value] if isinstance(value, tuple | list) else value

@@ -37,16 +37,20 @@ class NightProgress:
         Name of the night.
     runs : tuple of Run
         All raw runs, the earliest first.
+    store : JournalRuns
+        The journal, which looks for damage once.
     """
 
     root: Path
     night: str
     runs: tuple[Run, ...]
+    store: JournalRuns
 
     @classmethod
     def of(cls, root: Path, night: str) -> NightProgress:
         """As the journal has it now."""
-        return cls(root, night, tuple(run for run in JournalRuns(root).runs() if run.raw_uid is None))
+        store = JournalRuns(root)
+        return cls(root, night, tuple(run for run in store.runs() if run.raw_uid is None), store)
 
     def runs_of(self, row: NightRow) -> list[Run]:
         """Runs of a row."""
@@ -56,7 +60,7 @@ class NightProgress:
         """Uid by which the measurement of a row goes on; empty if it has not begun, or starts anew."""
         runs = self.runs_of(row)
         resumable = row.plan in PLANS and row.plan not in WITHOUT_REDUCTION
-        return str(runs[-1].start.get("series") or runs[-1].scan_set) if runs and resumable else ""
+        return runs[-1].series if runs and resumable else ""
 
     def rest(self, row: NightRow, sample: str) -> CompiledScan | None:
         """What is left of a row that has begun; None if all of it is.
@@ -91,7 +95,7 @@ class NightProgress:
         return sum(self._exposure(run) for run in there)
 
     def _exposure(self, run: Run) -> float:
-        events = JournalRuns(self.root).num_events(run)
+        events = self.store.num_events(run)
         return float(run.start.get("dwell", 0.0)) * sum(events.get(name, 0) for name in COUNTED)
 
 

@@ -77,7 +77,7 @@ class NightRow:
 def text_of(night: str, row: NightRow) -> str:
     """A row as JSON, for the queue."""
     entries = {name: value for name, value in vars(row).items() if name != "priority"}
-    return json.dumps({"night": night, **cells.as_json(entries)})
+    return json.dumps({"night": night, **entries})
 
 
 def row_of(text: str) -> tuple[str, NightRow]:
@@ -109,7 +109,7 @@ def read_rows(table: NightTable, plans: Callable[[str], Plans], saved: Saved) ->
         reader = _RowReader(number, given, plans, saved)
         row = reader.row()
         faults += reader.faults
-        text = json.dumps([row.sample, row.plan, cells.as_json(row.arguments)], sort_keys=True, default=repr)
+        text = json.dumps([row.sample, row.plan, row.arguments], sort_keys=True, default=repr)
         same[text] += 1
         key = hashlib.sha256(f"{text}{same[text]}".encode()).hexdigest()[:12]
         if not reader.faults:

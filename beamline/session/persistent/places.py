@@ -15,7 +15,7 @@ from beamline.formatting import when
 from beamline.session.persistent.state import SavedPlace, StateFile
 from beamline.station.beamline import Beamline
 from beamline.station.roles import readback_of
-from devices.base.bulk_read import fetch
+from devices.base.bulk_read import fetch_value
 from devices.base.signals import Readback
 from plans.execution.point import MOVE_TIMEOUT
 
@@ -85,11 +85,9 @@ def _is_axis(thing: Any) -> bool:
 
 
 def present_position(axis: Any) -> float:
-    """Where an axis is now, by a get: right after a move a monitored readback may still be an earlier one."""
+    """Where an axis is now, by a get if it has a record."""
     readback = readback_of(axis)
-    if isinstance(readback, Readback):
-        return float(fetch([readback])[readback.name]["value"])
-    return float(axis.position)
+    return fetch_value(readback) if isinstance(readback, Readback) else float(axis.position)
 
 
 class Places:

@@ -24,6 +24,9 @@ from reduction.settings import Settings
 Array = NDArray[np.float64]
 Start = Mapping[str, Any]
 
+FEW = 4
+"""Targets that are named in a sentence."""
+HOUR = 3600.0
 MOVES = {"mono_energy": "energy_settle", "laser_delay": "delay", "laser_fluence": "fluence"}
 
 
@@ -142,7 +145,3 @@ def sentence_of(found: Allocation) -> str:
     more = f" and {len(found.targets) - FEW} more" if len(found.targets) > FEW else ""
     hours = f"{found.seconds / HOUR:.2f} h in all, on the even grid {found.even_seconds / HOUR:.2f} h"
     return f"Time to the targets: {hours} ({each}{more})."
-
-
-FEW = 4
-HOUR = 3600.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,20 +22,13 @@ Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-@dataclass
 class _Counted:
     """Dwells and photons of the points of one grid so far."""
 
-    dwells: IntArray
-    photons: Array
-    events: IntArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.events = np.zeros(self.photons.size, np.int64)
-
-    @classmethod
-    def nothing(cls, points: int) -> _Counted:
-        return cls(np.zeros((2, points), np.int64), np.zeros(points))
+    def __init__(self, points: int) -> None:
+        self.dwells: IntArray = np.zeros((2, points), np.int64)
+        self.photons: Array = np.zeros(points)
+        self.events: IntArray = np.zeros(points, np.int64)
 
     def add(self, data: Mapping[str, Any]) -> None:
         """One event of the stream `points`."""
@@ -112,7 +104,7 @@ class AllocationRule:
             self._series, self._sets = series, {}
         self._start, self._ended = doc, 0
         for member in members_of(doc):
-            self._sets.setdefault(str(member["scan_set"]), _Counted.nothing(len(member["grid"])))
+            self._sets.setdefault(str(member["scan_set"]), _Counted(len(member["grid"])))
 
     def end(self, name: str, doc: Mapping[str, Any]) -> None:
         """A run has ended: before the next one the time is allocated anew."""

@@ -107,7 +107,7 @@ def runs_of(root: Path, uid: str) -> list[Run]:
     if uid == LAST and (measured := [run for run in runs if run.scan_set]):
         uid = measured[-1].uid
     named = [run for run in runs if uid and any(str(run.start.get(key, "")).startswith(uid) for key in keys)]
-    groups = {str(run.start.get("series") or run.scan_set) for run in named if run.scan_set}
+    groups = {run.series for run in named if run.scan_set}
     if not groups:
         raise ResumeError(f"scan_set {uid!r} is not in the journal; `trxas list` shows what is{_left_alone(store)}")
     if len(groups) > 1:

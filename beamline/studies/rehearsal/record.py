@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from beamline.config.own_files import draft_path
+from beamline.config.own_files import replace_file
 
 FILE = "rehearsal.json"
 
@@ -59,7 +59,5 @@ class RehearsalRecord:
 
     def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        draft = draft_path(self._path)
         content = {"share": self._share, "begun": self.begun, "done": self.done}
-        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        draft.replace(self._path)
+        replace_file(self._path, json.dumps(content, indent=1).encode())

@@ -42,7 +42,7 @@ def go_through(session: SteppingSession, steps: tuple[Step, ...], record: Rehear
     hook : callable
         Called with the name of each step before it begins.
     """
-    from beamline.session.scans.resume import ResumeError
+    from beamline.session.scans.resume import CompleteError
 
     for step in steps:
         if step.name in record.done:
@@ -58,9 +58,8 @@ def go_through(session: SteppingSession, steps: tuple[Step, ...], record: Rehear
                 session.RE(session.scans.resume(record.begun[step.name]))
             else:
                 session.RE(session.scans.plans[step.plan](**step.scaled(share)))
-        except ResumeError as error:
-            if "nothing is left" not in str(error):
-                raise
+        except CompleteError:
+            pass
         finally:
             session.RE.unsubscribe(token)
         record.end(step.name)
