@@ -13,7 +13,8 @@ from reduction.counting.rows import DwellRows, one_pass
 from reduction.errors import ReductionError
 from reduction.references.on_off import summed
 from reduction.settings import Settings
-from reduction.spectra.normalise import window_integral_weights, window_mean_weights
+from reduction.spectra.normalise import normalise_slots, window_integral_weights, window_mean_weights
+from reduction.statistics.factored import Factored
 
 Array = NDArray[np.float64]
 
@@ -91,14 +92,15 @@ class Chain:
         if not (integral > 0).all():
             raise ReductionError("a pass has an edge integral that is not above zero: is there beam on the sample?")
         value = (rate - offset[..., None]) / integral[..., None]
-        return value, (self.jacobian(rate) ** 2 @ variance[..., None])[..., 0], offset, integral
+        return value, self._of_values(value, variance) / integral[..., None] ** 2, offset, integral
 
-    def jacobian(self, rate: Array) -> Array:
-        """Derivatives of normalised spectra by the rates, shape (..., E, E); see `reduction.spectra.normalise`."""
-        integral = (rate @ self._net)[..., None]
-        value = (rate - (rate @ self.pre)[..., None]) / integral
-        from_offset = np.eye(rate.shape[-1]) - self.pre
-        return np.asarray((from_offset - value[..., None] * self._net) / integral[..., None])
+    def _of_values(self, value: Array, variance: Array) -> Array:
+        """Variances of normalised values times the integral squared, as in `reduction.spectra.normalise`."""
+        own = variance * (1 - 2 * (self.pre + value * self._net))
+        offset, both, integral = (
+            (variance @ weights)[..., None] for weights in (self.pre**2, self.pre * self._net, self._net**2)
+        )
+        return np.asarray(own + offset + 2 * value * both + value**2 * integral)
 
     def variances(self, variance: Array) -> tuple[Array, Array]:
         """Variances of offset and integral of rates with these variances (..., E)."""
@@ -152,7 +154,7 @@ def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
         parts.append((*_one(chain, sums.rate, sums.variance, common), flux))
     if not parts:
         raise ReductionError("no pass is complete: each lacks a point with laser on or off")
-    of_slots, of_all = _independent(chain, sums.rate, sums.variance, common)
+    of_slots, of_all = _independent(energy, settings, sums.rate, sums.variance, common)
     columns: dict[str, Any] = dict(zip(PER_PASS, map(np.array, zip(*parts, strict=True)), strict=True))
     return Passes(np.array(number), **columns, independent=of_slots, independent_of_all=of_all)
 
@@ -179,20 +181,19 @@ def _one(chain: Chain, rate: Array, counting: Array, common: Array) -> tuple[Arr
     )  # fmt: skip
 
 
-def _independent(chain: Chain, rate: Array, counting: Array, common: Array) -> tuple[Array, float]:
+def _independent(energy: Array, settings: Settings, rate: Array, counting: Array, common: Array) -> tuple[Array, float]:
     """Independent values in the transient of each slot, and in those of all slots together."""
     _, slots, size = rate.shape
     if not (counting > 0).any():
         return np.full(slots, float(size)), float(slots * size)
-    jacobian = chain.jacobian(rate)
-    shared = (jacobian * common[:, :, None, :]).reshape(2, slots * size, size)
-    blocks = (shared @ shared.swapaxes(1, 2)).sum(axis=0).reshape(slots, size, slots, size).swapaxes(1, 2)
-    of_slots = ((jacobian * counting[:, :, None, :]) @ jacobian.swapaxes(2, 3)).sum(axis=0)
-    own = np.arange(slots)
-    blocks[own, own] += of_slots
-    stddev = np.sqrt(np.array([np.diagonal(blocks[s, s]) for s in range(slots)]))
-    known = stddev > 0  # a pre-edge of one point is zero without error
-    stddev = np.where(known, stddev, np.inf)
-    squares = (blocks / stddev[:, None, :, None] / stddev[None, :, None, :]) ** 2
-    of_each = np.array([known[s].sum() ** 2 / squares[s, s].sum() for s in range(slots)])
-    return of_each, float(known.sum() ** 2 / squares.sum())
+    local = np.zeros((2, slots, 2, slots, size))
+    for laser in (OFF, ON):
+        local[laser, :, laser] = common[laser][:, None] * common[laser] + np.eye(slots)[..., None] * counting[laser]
+    both = (2 * slots, size)
+    rates = Factored(local.reshape(2 * slots, *both), np.zeros((0, *both)), np.zeros(0))
+    transients = normalise_slots(rate.reshape(both), rates, energy, settings).covariance.combined(
+        np.hstack([-np.eye(slots), np.eye(slots)])
+    )
+    known = (transients.variance > 0).sum(axis=1)  # a pre-edge of one point is zero without error
+    squares = transients.squared_correlations()
+    return known**2 / np.diagonal(squares), float(known.sum() ** 2 / squares.sum())

@@ -15,6 +15,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.detectors.agreement import DetectorAgreement
 from reduction.diagnostics.diagnostics import Diagnostics
 from reduction.diagnostics.exclusions import Exclusions
+from reduction.documents.covariances import OF_ALL
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
 from reduction.imported.spectra import MAP_COVARIANCE
 from reduction.shots.sums import ShotCounts
@@ -113,7 +114,8 @@ SPECTRUM_UNITS = {
         ),
         "edge integrals",
     ),
-    **dict.fromkeys(("transient_covariance", "transient_slot_covariance", MAP_COVARIANCE), "(edge integrals)^2"),
+    **dict.fromkeys(("transient_local", "transient_covariance", OF_ALL, MAP_COVARIANCE), "(edge integrals)^2"),
+    "transient_factors": "edge integrals",
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def finished_of(
     """
     if not used.all():
         raise ReductionError("points of a finished result cannot be left out: import the measured data instead")
-    if "transient_covariance" in arrays:
+    if "transient_covariance" in arrays or "transient_local" in arrays:
         return {axis: grid, **{key: _plain(value) for key, value in arrays.items()}}
     return _from_columns(axis, grid, arrays)
 

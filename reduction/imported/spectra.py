@@ -81,7 +81,7 @@ def spectrum_of(energy: Array, used: Flags, slots: Slots, settings: Settings, no
         return common | _without_laser(energy, used, static, stddev_of_static)
     found = [transients(at, slots.compared([slot]), settings) for slot in range(slots.number)]
     value, stddev = (np.concatenate([getattr(each, name) for each in found], axis=1) for name in ("value", "stddev"))
-    covariance = on_full_grid(np.concatenate([each.covariance[0] for each in found]), used, 2)
+    covariance = on_full_grid(np.concatenate([each.covariance.of_slots() for each in found]), used, 2)
     data = common | {
         "transient": on_full_grid(np.concatenate([each.transient for each in found]), used),
         "transient_stddev": np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)),
@@ -95,10 +95,10 @@ def spectrum_of(energy: Array, used: Flags, slots: Slots, settings: Settings, no
         data["transient_slot_covariance"] = covariance[None]
     elif (slots.number * energy.size) ** 2 <= LARGEST:
         together = transients(at, slots.compared(range(slots.number)), settings)
-        data["transient_slot_covariance"] = on_full_grid(together.covariance, used, 2)
+        data["transient_slot_covariance"] = on_full_grid(together.covariance.of_all(), used, 2)
     elif (chosen := _slots_of_map(slots.number, energy.size)).size > 1:
         together = transients(at, slots.compared(chosen.tolist()), settings)
-        data |= {MAP_SLOTS: chosen, MAP_COVARIANCE: on_full_grid(together.covariance, used, 2)}
+        data |= {MAP_SLOTS: chosen, MAP_COVARIANCE: on_full_grid(together.covariance.of_all(), used, 2)}
     return data
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, only
+from reduction.drift.correct import WithoutDrift, correct_drift
 from reduction.references import methods
 from reduction.references.by_ground import by_ground
+from reduction.references.choice import only_pumped, usable_points
 from reduction.references.methods import Compared, Comparison
 from reduction.settings import Settings
-from reduction.spectra.normalise import Normalised, normalise
+from reduction.spectra.normalise import NormalisedSlots, normalise_slots
+from reduction.statistics.factored import Factored
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -63,8 +68,19 @@ def _of_sums(rates: PointRates, used: Flags) -> Compared:
     return Compared(rates.rate[:, :, used], local, np.zeros((2, slots, size, 0)))
 
 
-def normalised_static(energy: Array, paper: Compared, share: Array, settings: Settings) -> Normalised:
-    """Laser-off spectrum: mean of the slots, each with its fraction of the phases."""
+def normalised_static(energy: Array, paper: Compared, share: Array, settings: Settings) -> NormalisedSlots:
+    """Laser-off spectrum, as the only slot: mean of the slots, each with its fraction of the phases."""
     shared = np.einsum("s,sem->em", share, paper.shared[OFF])
     local = np.einsum("s,t,ste->e", share, share, paper.local[OFF, :, OFF])
-    return normalise(share @ paper.rate[OFF], np.diag(local) + shared @ shared.T, energy, settings)
+    covariance = Factored.of(local[None, None], shared[None])
+    return normalise_slots((share @ paper.rate[OFF])[None], covariance, energy, settings)
+
+
+def without_drift(rates: PointRates, settings: Settings) -> tuple[PointRates, WithoutDrift | None]:
+    """Dwells without the drift of the sample, if it is known."""
+    usable = np.logical_and(*usable_points(rates))
+    off = settings.drift == "off" or settings.procedure == "paper" or only_pumped(rates)
+    if off or rates.rows is None or not usable.any():
+        return rates, None
+    corrected = correct_drift(rates.rows, usable, rates.monitors, settings.i0_noise)
+    return (rates, None) if corrected is None else (replace(rates, rows=corrected.rows), corrected)

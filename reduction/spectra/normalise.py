@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reduction.errors import ReductionError
 from reduction.settings import Settings
+from reduction.statistics.factored import Factored
 
 Array = NDArray[np.float64]
 
@@ -95,6 +96,58 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
     jacobian = weights_of_rates(np.eye(energy.size), value, pre, edge) / integral
     full = (jacobian * covariance) @ jacobian.T if covariance.ndim == 1 else jacobian @ covariance @ jacobian.T
     return Normalised(value, full, offset, integral, jacobian)
+
+
+@dataclass(frozen=True)
+class NormalisedSlots:
+    """Spectra of P slots or laser states: values (P, E), their covariance, offsets and edge integrals (P,)."""
+
+    value: Array
+    covariance: Factored
+    offset: Array
+    integral: Array
+
+
+def normalise_slots(rate: Array, covariance: Factored, energy: Array, settings: Settings) -> NormalisedSlots:
+    """As `normalise`, of several spectra with the covariance between them.
+
+    The Jacobian of a spectrum is ``(1 - U W^T) / integral`` with the columns ``U = (1, value)`` and the rows W of
+    pre-edge mean and change of the edge integral, so that it maps factors to factors, and a local part L to
+
+        L - U (W^T L) - (L W) U^T + U (W^T L W) U^T,
+
+    which is L and products of U with ``X = L W - U (W^T L W) / 2``.
+
+    Parameters
+    ----------
+    rate : ndarray, shape (P, E)
+    covariance : Factored
+        Of the rates.
+    energy : ndarray, shape (E,), keV
+    settings : Settings
+
+    Raises
+    ------
+    ReductionError
+        As `normalise`.
+    """
+    pre = window_mean_weights(energy, settings.pre_edge)
+    edge = window_integral_weights(energy, settings.integral)
+    found = [normalise_values(each, pre, edge, settings) for each in rate]
+    value, offset, integral = (np.array(each) for each in zip(*found, strict=True))
+    columns = np.stack([np.ones_like(value), value], axis=-1)  # U, (P, E, 2)
+    rows = np.stack([pre, edge - edge.sum() * pre])  # W, (2, E)
+    own = covariance.factors - np.einsum("pei,rpi->rpe", columns, covariance.factors @ rows.T)
+    local = covariance.local / integral[:, None, None] / integral[:, None]
+    of_rows = np.einsum("pqe,ie->pqie", local, rows)
+    within = np.einsum("pqie,je->pqij", of_rows, rows)
+    left = np.zeros((len(rate), 2, *rate.shape))  # G of each slot and column, nothing in other slots
+    slots = np.arange(len(rate))
+    left[slots, :, slots] = np.moveaxis(columns, 2, 1)
+    right = of_rows.transpose(1, 2, 0, 3) - np.einsum("pei,pqij->qjpe", columns, within) / 2
+    mapped = Factored(local, own / integral[:, None], covariance.signs)
+    curves = (-1, *rate.shape)
+    return NormalisedSlots(value, mapped.with_products(left.reshape(curves), right.reshape(curves)), offset, integral)
 
 
 def weights_of_rates(weights: Array, value: Array, pre: Array, edge: Array) -> Array:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.lost_slots import kept_slots, note_of, only_slots, with_lost_slots
 from reduction.counting.rows import PointRates, only
-from reduction.drift.correct import WithoutDrift, correct_drift
+from reduction.drift.correct import WithoutDrift
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
 from reduction.references.choice import (
@@ -33,8 +33,8 @@ from reduction.references.methods import Compared, Comparison
 from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from reduction.spectra import drift_notes
-from reduction.spectra.compare import compare, normalised_static, with_common
-from reduction.spectra.normalise import Normalised, normalise, projection
+from reduction.spectra.compare import compare, normalised_static, with_common, without_drift
+from reduction.spectra.normalise import Normalised, NormalisedSlots, normalise, projection
 from reduction.spectra.spectrum_fields import (
     SLOT_AXES,
     efficiency_of,
@@ -45,6 +45,7 @@ from reduction.spectra.spectrum_fields import (
     paper_errors,
 )
 from reduction.spectra.transient import transients
+from reduction.statistics.factored import Factored
 from reduction.statistics.full_grid import on_full_grid
 
 __all__ = [
@@ -84,9 +85,12 @@ class Spectrum:
     transient_stddev_paper : ndarray, shape (S, E)
         Errors by the SI's rules for the same slot on and off, for comparison only: square roots of counts, divided as
         the signals are, none for offset, integral, I0 and jet. NaN without single dwells.
-    transient_covariance : ndarray, shape (S, E, E)
-    transient_slot_covariance : ndarray, shape (S, S, E, E)
-        Also between slots, which share references; its diagonal is `transient_covariance`.
+    transient_local : ndarray, shape (S, S, E)
+        Covariance of the transients of slots, which share references, at the same energy: its local part L.
+    transient_factors : ndarray, shape (R, S, E)
+        Curves F that slots and energies share; see `reduction.statistics.factored`.
+    transient_signs : ndarray, shape (R,)
+        1 or -1.
     offset, integral : ndarray, shape (2, S)
         Of laser off (0) and laser on (1); photons per I0 count.
     rate, rate_covariance : ndarray, shapes (2, S, E) and (2, S, S, E)
@@ -142,8 +146,9 @@ class Spectrum:
     transient: Array
     transient_stddev: Array
     transient_stddev_paper: Array
-    transient_covariance: Array
-    transient_slot_covariance: Array
+    transient_local: Array
+    transient_factors: Array
+    transient_signs: Array
     offset: Array
     integral: Array
     rate: Array
@@ -174,6 +179,21 @@ class Spectrum:
     drift_time: Array
     bunch_chi_square: Array
     bunch_freedom: int | NDArray[np.int64]
+
+    @property
+    def covariance(self) -> Factored:
+        """Covariance of the transients."""
+        return Factored(self.transient_local, self.transient_factors, self.transient_signs)
+
+    @property
+    def transient_covariance(self) -> Array:
+        """Covariance of the transient of each slot, shape (S, E, E)."""
+        return self.covariance.of_slots()
+
+    @property
+    def transient_slot_covariance(self) -> Array:
+        """Covariance of all transients, shape (S, S, E, E)."""
+        return self.covariance.of_all()
 
 
 def reduce_spectrum(
@@ -239,41 +259,31 @@ def reduce_spectrum(
     return _assembled(energy, used, rates, settings, compared, static, comparison, reference, text, drift)
 
 
-def without_drift(rates: PointRates, settings: Settings) -> tuple[PointRates, WithoutDrift | None]:
-    """Dwells without the drift of the sample, if it is known."""
-    usable = np.logical_and(*usable_points(rates))
-    off = settings.drift == "off" or settings.procedure == "paper" or only_pumped(rates)
-    if off or rates.rows is None or not usable.any():
-        return rates, None
-    corrected = correct_drift(rates.rows, usable, rates.monitors, settings.i0_noise)
-    return (rates, None) if corrected is None else (replace(rates, rows=corrected.rows), corrected)
-
-
 def _assembled(
     energy: Array, used: Flags, rates: PointRates, settings: Settings,
-    compared: Compared, static: Normalised, comparison: Comparison | None, reference: str, sentences: str,
+    compared: Compared, static: NormalisedSlots, comparison: Comparison | None, reference: str, sentences: str,
     drift: dict[str, Any],
 ) -> Spectrum:  # fmt: skip
     slots = rates.rate.shape[1]
     result = transients(energy[used], compared, settings)
-    covariance = on_full_grid(result.covariance, used, 2)
-    own = np.arange(slots)
+    covariance = result.covariance.placed(np.ones(slots, np.bool_), used)
     clean = comparison.clean if comparison else CleanSlots.none(slots, -1)
     return Spectrum(
         energy=energy,
         used=used,
         provisional=int(not used.all()),
-        static=on_full_grid(static.value, used),
-        static_stddev=on_full_grid(np.sqrt(np.diagonal(static.covariance)), used),
+        static=on_full_grid(static.value[0], used),
+        static_stddev=on_full_grid(np.sqrt(static.covariance.variance[0]), used),
         on=on_full_grid(result.value[ON], used),
         on_stddev=on_full_grid(result.stddev[ON], used),
         off=on_full_grid(result.value[OFF], used),
         off_stddev=on_full_grid(result.stddev[OFF], used),
         transient=on_full_grid(result.transient, used),
-        transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
+        transient_stddev=np.sqrt(covariance.variance),
         transient_stddev_paper=on_full_grid(paper_errors(rates, used, result.integral), used),
-        transient_covariance=covariance[own, own],
-        transient_slot_covariance=covariance,
+        transient_local=covariance.local,
+        transient_factors=covariance.factors,
+        transient_signs=covariance.signs,
         offset=result.offset,
         integral=result.integral,
         rate=rates.rate,

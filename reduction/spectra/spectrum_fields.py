@@ -25,12 +25,12 @@ SLOT_AXES = {
     **dict.fromkeys(
         (
             "on", "on_stddev", "off", "off_stddev", "transient", "transient_stddev", "transient_stddev_paper",
-            "transient_covariance", "efficiency", "efficiency_stddev", "efficiency_drift", "efficiency_drift_stddev",
+            "efficiency", "efficiency_stddev", "efficiency_drift", "efficiency_drift_stddev",
             "clean_slots", "residual", "residual_stddev", "share", "share_stddev",
         ), (0,),
     ),
-    **dict.fromkeys(("offset", "integral", "rate"), (1,)),
-    "transient_slot_covariance": (0, 1),
+    **dict.fromkeys(("offset", "integral", "rate", "transient_factors"), (1,)),
+    "transient_local": (0, 1),
     "rate_covariance": (1, 2),
 }  # fmt: skip
 """Axes of slots of the fields of a spectrum."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.references.methods import Compared
 from reduction.settings import Settings
-from reduction.spectra.normalise import normalise
+from reduction.spectra.normalise import normalise_slots
+from reduction.statistics.factored import Factored
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ class Transients:
     value, stddev : ndarray, shape (2, S, E)
     transient : ndarray, shape (S, E)
         On minus off.
-    covariance : ndarray, shape (S, S, E, E)
+    covariance : Factored
         Of the transients.
     offset, integral : ndarray, shape (2, S)
         Of each rate, photons per I0 count.
@@ -33,7 +34,7 @@ class Transients:
     value: Array
     stddev: Array
     transient: Array
-    covariance: Array
+    covariance: Factored
     offset: Array
     integral: Array
 
@@ -52,36 +53,20 @@ def transients(energy: Array, compared: Compared, settings: Settings) -> Transie
     reduction.spectra.normalise.ReductionError
         If windows are empty or an edge integral is not above zero.
     """
-    _, slots, size = compared.rate.shape
-    value, stddev = np.full((2, slots, size), np.nan), np.full((2, slots, size), np.nan)
-    offset, integral = np.full((2, slots), np.nan), np.full((2, slots), np.nan)
-    jacobian = np.full((2, slots, size, size), np.nan)
-    for laser in (OFF, ON):
-        for slot in range(slots):
-            if np.isnan(compared.rate[:, slot]).any():
-                continue
-            shared = compared.shared[laser, slot]
-            covariance = np.diag(compared.local[laser, slot, laser, slot]) + shared @ shared.T
-            result = normalise(compared.rate[laser, slot], covariance, energy, settings)
-            value[laser, slot], jacobian[laser, slot] = result.value, result.jacobian
-            stddev[laser, slot] = np.sqrt(np.diagonal(result.covariance))
-            offset[laser, slot], integral[laser, slot] = result.offset, result.integral
-    return Transients(value, stddev, value[ON] - value[OFF], _covariance(jacobian, compared), offset, integral)
-
-
-def _covariance(jacobian: Array, compared: Compared) -> Array:
-    """Covariance (S, S, E, E) of the transients: Jacobians (2, S, E, E) applied to the covariance of the rates."""
-    signed = jacobian * np.array([-1.0, 1.0])[:, None, None, None]  # transient = on - off
-    slots, size = jacobian.shape[1:3]
-    shared = np.einsum("lsij,lsjm->sim", signed, compared.shared)
-    result = np.empty((slots, slots, size, size))
-    for s in range(slots):
-        for t in range(s, slots):
-            block = shared[s] @ shared[t].T
-            for a in (OFF, ON):
-                for b in (OFF, ON):
-                    local = compared.local[a, s, b, t]
-                    if local.any():
-                        block = block + (signed[a, s] * local) @ signed[b, t].T
-            result[s, t], result[t, s] = block, block.T
-    return result
+    shape = compared.rate.shape
+    known = np.asarray(~np.isnan(compared.rate).any(axis=(0, 2)))
+    value, stddev = np.full(shape, np.nan), np.full(shape, np.nan)
+    offset, integral = np.full(shape[:2], np.nan), np.full(shape[:2], np.nan)
+    covariance = Factored(np.zeros((0, 0, energy.size)), np.zeros((0, 0, energy.size)), np.zeros(0))
+    if known.any():
+        number = int(known.sum())
+        both = (2 * number, energy.size)
+        local = compared.local[:, known][..., known, :].reshape(2 * number, *both)
+        rates = Factored.of(local, compared.shared[:, known].reshape(*both, -1))
+        found = normalise_slots(compared.rate[:, known].reshape(both), rates, energy, settings)
+        value[:, known] = found.value.reshape(2, number, -1)
+        stddev[:, known] = np.sqrt(found.covariance.variance).reshape(2, number, -1)
+        offset[:, known], integral[:, known] = found.offset.reshape(2, -1), found.integral.reshape(2, -1)
+        covariance = found.covariance.combined(np.hstack([-np.eye(number), np.eye(number)]))  # on - off
+    everywhere = np.ones(energy.size, np.bool_)
+    return Transients(value, stddev, value[ON] - value[OFF], covariance.placed(known, everywhere), offset, integral)

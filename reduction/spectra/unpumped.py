@@ -31,9 +31,9 @@ Array = NDArray[np.float64]
 
 NO_LASER = "no laser"
 """Reference of a spectrum without the laser."""
-WITH_LASER = ("on", "on_stddev", "transient", "transient_stddev", "transient_stddev_paper", "transient_covariance",
-              "transient_slot_covariance", "clean_slots", "residual", "residual_stddev", "share", "share_stddev",
-              "efficiency", "efficiency_stddev", "efficiency_drift", "efficiency_drift_stddev",
+WITH_LASER = ("on", "on_stddev", "transient", "transient_stddev", "transient_stddev_paper", "transient_local",
+              "transient_factors", "transient_signs", "clean_slots", "residual", "residual_stddev", "share",
+              "share_stddev", "efficiency", "efficiency_stddev", "efficiency_drift", "efficiency_drift_stddev",
               "efficiency_chi_square", "efficiency_freedom")  # fmt: skip
 """Fields of a spectrum that one without the laser does not have."""
 
@@ -74,16 +74,15 @@ def reduce_unpumped(energy: Array, rates: PointRates, settings: Settings) -> Spe
     sentences += notes.of_pairs(rates.pairs)
     if settings.drift != "off":
         sentences += drift_notes.of_drift(energy[used], rows, compared, corrected, settings)
-    value = on_full_grid(static.value, used)
-    stddev = on_full_grid(np.sqrt(np.diagonal(static.covariance)), used)
+    value = on_full_grid(static.value[0], used)
+    stddev = on_full_grid(np.sqrt(static.covariance.variance[0]), used)
     nothing = np.full((1, energy.size), np.nan)
     return Spectrum(
         energy=energy, used=used, provisional=int(not used.all()), static=value, static_stddev=stddev,
         on=nothing, on_stddev=nothing, off=value[None], off_stddev=stddev[None], transient=nothing,
         transient_stddev=nothing, transient_stddev_paper=nothing,
-        transient_covariance=np.full((1, energy.size, energy.size), np.nan),
-        transient_slot_covariance=np.full((1, 1, energy.size, energy.size), np.nan),
-        offset=np.array([[static.offset], [np.nan]]), integral=np.array([[static.integral], [np.nan]]),
+        transient_local=nothing[None], transient_factors=nothing[None], transient_signs=np.ones(1),
+        offset=np.array([static.offset, [np.nan]]), integral=np.array([static.integral, [np.nan]]),
         rate=rates.rate, rate_covariance=rates.covariance, dwells=rates.dwells, bunches_out=rates.bunches_out,
         reference=NO_LASER, notes=" ".join(sentences), dwell_noise=noise,
         **of_slots(efficiency_of(None, 1), CleanSlots.none(1, -1)), **of_pairs(rates.pairs, energy.size),

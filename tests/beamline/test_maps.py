@@ -16,6 +16,7 @@ from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.maps.content import map_of_results
 from beamline.outputs.report.numbers import numbers_of
 from beamline.records.runs.store import open_runs
+from reduction.documents.covariances import covariance_between
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import acquire, scan_set_of
 from tests.beamline.shift import Shift
@@ -31,7 +32,7 @@ def trxas(shift: Shift) -> Callable[..., Result]:
 
 def one_shape_chi_square(data: dict, early: int, late: int) -> float:
     """Least chi-square of late minus a times early, over many a, with the pseudoinverse of its covariance."""
-    value, full = np.asarray(data["transient"]), np.asarray(data["transient_slot_covariance"])
+    value, full = np.asarray(data["transient"]), covariance_between(data, range(5))
     found = []
     for a in np.linspace(-0.5, 1.5, 2001):
         mixed = full[late, early] + full[early, late]

@@ -134,7 +134,7 @@ def transient_of(result: Result, slot: int) -> SpectrumCurve | None:
         return None
     value = np.asarray(result.data["transient"], dtype=np.float64)[slot]
     good = np.isfinite(value)
-    covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[slot][np.ix_(good, good)]
+    covariance = result.covariance(slot)[np.ix_(good, good)]
     return SpectrumCurve(np.asarray(result.data["energy"], dtype=np.float64)[good], value[good], covariance)
 
 

@@ -145,7 +145,7 @@ def _reduced(process: h5py.Group, result: Result) -> None:
         for key in ("transient", "on", "off"):
             _field(group, key, np.asarray(data[key])[slot])
             _field(group, f"{key}_errors", np.asarray(data[f"{key}_stddev"])[slot])
-        _field(group, "transient_covariance", np.asarray(data["transient_covariance"])[slot])
+        _field(group, "transient_covariance", result.covariance(slot))
     if result.slots():
         process.parent.attrs["default"], process.attrs["default"] = "process", f"slot{result.slots()[0]}"
     _collection(process, "reduced", data)

@@ -186,7 +186,7 @@ def draw_transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Seq
             np.asarray(values, dtype=np.float64)
             for values in (result.data["energy"], result.data["transient"][slot], result.data["transient_stddev"][slot])
         )
-        covariance = np.asarray(result.data["transient_covariance"])[slot]
+        covariance = result.covariance(slot)
         factor = area(energy, transient, covariance).factor if same_area else 1.0
         there = np.isfinite(transient)
         scaled, bars = transient[there] * factor, stddev[there] * factor
@@ -287,7 +287,7 @@ def draw_fluences(left: Axes, results: Sequence[Result], fluence_used: float | N
         axes.set_ylabel(f"{edge} on - off / % of laser off", color=colour, parse_math=False)
         axes.tick_params(axis="y", colors=colour)
         if axes is left and fluence.size >= 5:
-            covariance = np.asarray(result.data["transient_covariance"])[0][np.ix_(rows, rows)]
+            covariance = result.covariance(0)[np.ix_(rows, rows)]
             found = saturation(fluence, value, covariance)
             ends = np.array([0.0, fluence.max()])
             axes.plot(ends, 100 * found.initial.value(ends), color="0.5", lw=1.2, zorder=1, label="initial slope")

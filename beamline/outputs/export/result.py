@@ -16,6 +16,7 @@ from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Run, known_slot_delays
 from beamline.records.runs.store import RunStore
+from reduction.documents.covariances import covariance_of_slot
 from reduction.documents.patterns import binned_pattern
 from reduction.documents.raw import ENERGY_AXIS, IMPORTED, is_pumped, pump_delay_of
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
@@ -88,6 +89,10 @@ class Result:
         for name in names:
             whole = whole & np.isfinite(np.asarray(self.data[name], dtype=np.float64))
         return np.asarray(whole)
+
+    def covariance(self, slot: int) -> np.ndarray:
+        """Covariance of the transient of a slot, shape (E, E)."""
+        return covariance_of_slot(self.data, slot)
 
     def normalised(self) -> dict[str, Any]:
         """Columns of the spectrum divided by its edge step; empty without it."""

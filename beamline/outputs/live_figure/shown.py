@@ -11,6 +11,7 @@ from beamline.outputs.live_figure.fit import RunningFit, running_fit, stored_fit
 from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
 from reduction.counting.pileup import multi_photon_fraction
+from reduction.documents.covariances import covariance_of_slot
 from reduction.documents.raw import ENERGY_AXIS
 
 Array = NDArray[np.float64]
@@ -105,8 +106,6 @@ def _fit(scan: LiveScan) -> RunningFit | None:
     if trace is None:
         value, stddev = found[1]
         return running_fit(scan.axis, scan.energy, value[0], stddev[0], False)
-    value, stddev, covariance = (
-        np.asarray(trace[key])[0] for key in ("transient", "transient_stddev", "transient_covariance")
-    )
+    value, stddev = (np.asarray(trace[key])[0] for key in ("transient", "transient_stddev"))
     stored = stored_fit(scan.energy, scan.kinetics)
-    return stored or running_fit(scan.axis, scan.energy, value, stddev, True, covariance)
+    return stored or running_fit(scan.axis, scan.energy, value, stddev, True, covariance_of_slot(trace, 0))

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from beamline.formatting import format_delay
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
+from reduction.documents.covariances import covariance_between, covariance_of_slot, slots_with_common
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS
 from reduction.errors import ReductionError
-from reduction.imported.spectra import MAP_COVARIANCE, MAP_SLOTS
 from reduction.maps.associated import AssociatedSpectra, associated_spectra
 from reduction.maps.components import Components, components_of
 from reduction.maps.shapes import ShapeChange, shape_change
@@ -106,10 +106,7 @@ def slot_spectra(data: Mapping[str, Any], delays: Sequence[float], slots: Sequen
         raise ExportError(f"there is no slot {unknown[0]}; the scan has slots 0 to {len(delays) - 1}")
     if not np.isfinite(data.get("transient", np.nan)).any():
         raise ReductionError("a map is of transients, and a scan without the laser has none")
-    there, key = list(range(len(delays))), "transient_slot_covariance"
-    if MAP_SLOTS in data:
-        there, key = [int(slot) for slot in data[MAP_SLOTS]], MAP_COVARIANCE
-    if key not in data:
+    if not (there := slots_with_common(data)):
         raise ReductionError(
             f"{len(delays)} slots of {np.size(data['energy'])} energies have no covariance between them: it would be "
             "too large; export them instead"
@@ -121,9 +118,8 @@ def slot_spectra(data: Mapping[str, Any], delays: Sequence[float], slots: Sequen
             f"slot {missing[0]} has no covariance with the others: of {len(delays)} slots, a map can have {listed}"
             " (--slots)"
         )
-    energy, transient, covariance = (np.asarray(data[name], dtype=np.float64) for name in ("energy", "transient", key))
-    place = [there.index(slot) for slot in chosen]
-    return SlotSpectra(np.asarray(delays)[chosen], energy, transient[chosen], covariance[np.ix_(place, place)])
+    energy, transient = (np.asarray(data[name], dtype=np.float64) for name in ("energy", "transient"))
+    return SlotSpectra(np.asarray(delays)[chosen], energy, transient[chosen], covariance_between(data, chosen))
 
 
 def _trace(data: Mapping[str, Any]) -> tuple[Array, Array, Array]:
@@ -131,7 +127,7 @@ def _trace(data: Mapping[str, Any]) -> tuple[Array, Array, Array]:
     chosen, before = np.asarray(data["used"]) == 1, np.asarray(data["before_zero"]) == 1
     chosen[np.flatnonzero(chosen & before)[: int(np.isfinite(data["offset"][0]))]] = False
     value = np.where(chosen, np.asarray(data["transient"], dtype=np.float64)[0], np.nan)
-    return np.asarray(data[DELAY_AXIS], dtype=np.float64), value, np.asarray(data["transient_covariance"])[0]
+    return np.asarray(data[DELAY_AXIS], dtype=np.float64), value, covariance_of_slot(data, 0)
 
 
 def _probe_energy(result: Result) -> float:

@@ -35,7 +35,6 @@ LONGEST = 200_000.0
 """ps; later slots are not in the paper."""
 WINDOW = "0.90"
 KEYS = ("energy", "transient", "transient_stddev")
-COVARIANCE = "transient_covariance"
 OF_HEAT = "difference to 25 degC / % of edge integral\n(mean of 3 points, for display)"
 """Label of the differences with the temperature."""
 LARGEST_C = 8.0
@@ -189,7 +188,7 @@ def c_of(result: Result, slot: int) -> Ratio | None:
     edge, data = absorption_edge(result.start), result.data
     if "comparison_main" not in edge:
         return None
-    transient, covariance = (np.asarray(data[key], dtype=np.float64)[slot] for key in ("transient", COVARIANCE))
+    transient, covariance = np.asarray(data["transient"], dtype=np.float64)[slot], result.covariance(slot)
     main, pre = ((float(low), float(high)) for low, high in (edge["comparison_main"], edge["comparison_pre"]))
     try:
         return comparison_where_known(np.asarray(data["energy"], dtype=np.float64), transient, covariance, main, pre)

@@ -115,7 +115,7 @@ def _of_slots(result: Result) -> Iterator[Quantity]:
     for slot in result.slots():
         transient = np.asarray(result.data["transient"], dtype=np.float64)[slot]
         stddev = np.asarray(result.data["transient_stddev"], dtype=np.float64)[slot]
-        covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[slot]
+        covariance = result.covariance(slot)
         name = f"slot {slot}, {format_delay(round(result.slot_delays[slot], 1))}"
         at = _feature(energy, transient, edge.get("main_feature"))
         value = percent(transient[at], stddev[at])
@@ -193,7 +193,7 @@ def _of_fluence(result: Result) -> Iterator[Quantity]:
     rows = np.asarray(result.data["used"]).astype(bool)
     fluence = np.asarray(result.data["laser_fluence"], dtype=np.float64)[rows]
     value = np.asarray(result.data["transient"], dtype=np.float64)[0][rows]
-    covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[0][np.ix_(rows, rows)]
+    covariance = result.covariance(0)[np.ix_(rows, rows)]
     if fluence.size < FEWEST_FOR_A_LINE:
         yield Quantity("line through slot 0", "none", f"{fluence.size} fluences are too few")
         return

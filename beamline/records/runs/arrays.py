@@ -14,6 +14,7 @@ from beamline.records.runs.newest import NoResultError, last_event, newest_resul
 from beamline.records.runs.run import Document, known_slot_delays
 from beamline.records.runs.search import runs_named
 from beamline.records.runs.store import RunStore
+from reduction.documents.covariances import covariance_of_slots, has_covariance
 from reduction.documents.patterns import binned_pattern
 from reduction.documents.raw import AXES, ENERGY_AXIS, pump_delay_of
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
@@ -101,7 +102,6 @@ def _as_dataset(
     dims: dict[str, tuple[str, ...]] = {}
     if slot_delays.size:
         dims |= {f"{key}{end}": ("slot", x) for key in SPECTRA for end in ("", "_stddev")}
-        dims |= {"transient_covariance": ("slot", x, f"{x}_2")}
     dims |= {"static": (x,), "static_stddev": (x,)}
     variables: dict[str, Any] = {
         key: (
@@ -112,6 +112,10 @@ def _as_dataset(
         for key, names in dims.items()
         if key in data
     }
+    if slot_delays.size and has_covariance(data):
+        covariances = np.stack([covariance_of_slots(each) for each in events.values()])
+        unit_of = {"units": f"({units['transient']})^2"} if "transient" in units else {}
+        variables["transient_covariance"] = (("detector", "slot", x, f"{x}_2"), covariances, unit_of)
     variables["dwells"] = (("laser", x), np.asarray(data["dwells"]))
     values = np.asarray(data[x], dtype=np.float64)
     coordinates: dict[str, Any] = {

@@ -18,8 +18,9 @@ from reduction.live.scan_result import aligned, note_of_alignment
 from reduction.references.notes import of_missing
 from reduction.settings import REFERENCES, Settings
 from reduction.spectra.amplitudes import area, relative_amplitude
+from reduction.spectra.compare import without_drift
 from reduction.spectra.ratios import comparison_parameter
-from reduction.spectra.spectrum import Spectrum, reduce_spectrum, without_drift
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 
 Array = NDArray[np.float64]
 

@@ -115,7 +115,7 @@ def _used(result: Result, key: str) -> Any:
 
 
 def _covariance(result: Result) -> Any:
-    return np.nan_to_num(np.asarray(result.data["transient_covariance"], dtype=np.float64)[0])
+    return np.nan_to_num(result.covariance(0))
 
 
 def _of_traces(traces: list[Result]) -> Iterator[RehearsedNumber]:
