@@ -1,9 +1,10 @@
-"""Images of area detectors, masks and geometries from files, read by fabio and pyFAI (extra `thermal`)."""
+"""Images of area detectors, masks and geometries from files, read by h5py, or fabio and pyFAI (extra `thermal`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,8 @@ from reduction.errors import ReductionError
 Array = NDArray[np.float64]
 
 INSTALL = "install the extra 'thermal' of this package"
+HDF5 = (".h5", ".hdf5", ".nxs")
+DATASETS = ("entry/data/data", "entry/instrument/detector/data", "entry/data/data_000001")
 
 
 class ImageError(RunError):
@@ -22,30 +25,46 @@ class ImageError(RunError):
 
 
 def read_image(path: Path) -> Array:
-    """Counts of the first frame of an image file: TIFF, CBF, EDF, HDF5 and others.
+    """Counts of the first frame of an image file: HDF5, TIFF, CBF, EDF and others.
 
     Raises
     ------
     ImageError
-        If it is missing, no image, or fabio is not installed.
+        If it is missing, no image, or fabio, which reads all but HDF5, is not installed.
     """
-    try:
-        import fabio
-    except ImportError as error:
-        raise ImageError(f"{path}: images are read by fabio, which is not installed here: {INSTALL}") from error
     try:
         with path.open("rb"):
             pass
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from error
-    try:
-        with fabio.open(str(path)) as file:
-            data = np.asarray(file.data, dtype=np.float64)
-    except Exception as error:  # its readers raise any kind of error at a foreign file
-        raise ImageError(f"{path} is no image that fabio reads ({type(error).__name__})") from error
+    data = _read_hdf5(path) if path.suffix in HDF5 else _read_by_fabio(path)
     if data.ndim != 2:
         raise ImageError(f"{path} is no image: it has the shape {data.shape}")
     return data
+
+
+def _read_hdf5(path: Path) -> Array:
+    """The first frame of the stack where areaDetector and NeXus have it."""
+    try:
+        with h5py.File(path) as file:
+            there = next((file[name] for name in DATASETS if isinstance(file.get(name), h5py.Dataset)), None)
+            if there is None:
+                raise ImageError(f"{path} has no image: none of the datasets {', '.join(DATASETS)}")
+            return np.asarray(there[0] if there.ndim > 2 else there[()], dtype=np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        raise ImageError(f"{path} is no image that h5py reads ({error})") from error
+
+
+def _read_by_fabio(path: Path) -> Array:
+    try:
+        import fabio
+    except ImportError as error:
+        raise ImageError(f"{path}: images are read by fabio, which is not installed here: {INSTALL}") from error
+    try:
+        with fabio.open(str(path)) as file:
+            return np.asarray(file.data, dtype=np.float64)
+    except Exception as error:  # its readers raise any kind of error at a foreign file
+        raise ImageError(f"{path} is no image that fabio reads ({type(error).__name__})") from error
 
 
 def read_camera(geometry: Path, energy: float, mask: Path | None = None, polarisation: float | None = 0.99) -> Camera:

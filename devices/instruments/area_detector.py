@@ -54,10 +54,13 @@ class AreaDetector(CountingDetector):
     rows = Cpt(Readback, "SizeY_RBV", auto_monitor=True, kind="config")
     folder = Cpt(SoftSignal, value="", longest=255, kind="omitted")
     """Where the files are written, as the server of the detector sees it."""
+    template = Cpt(SoftSignal, value="", longest=255, kind="omitted")
+    """C format of path, name and number, whose suffix is that of the format; empty: as the server has it."""
     create_directory = Cpt(Setting, "CreateDirectory", put_complete=True, kind="omitted")
     """Below 0: folders that the server may make at the end of the path."""
     file_path = Cpt(LongText, "FilePath", kind="omitted")
     file_name = Cpt(LongText, "FileName", kind="omitted")
+    file_template = Cpt(LongText, "FileTemplate", kind="omitted")
     message = Cpt(CharacterArray, "StatusMessage_RBV", kind="omitted")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
 
@@ -74,6 +77,8 @@ class AreaDetector(CountingDetector):
         self.create_directory.set(FOLDERS_MADE).wait(END_TIMEOUT)
         self.file_path.set(self.folder.get()).wait(END_TIMEOUT)
         self.file_name.set(str(uuid4())).wait(END_TIMEOUT)
+        if self.template.get():
+            self.file_template.set(self.template.get()).wait(END_TIMEOUT)
         return super().stage()
 
     def trigger(self) -> ThreadlessStatus:

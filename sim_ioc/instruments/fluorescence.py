@@ -11,15 +11,15 @@ from sim_ioc.records.fields import Shown, analog_in, analog_out
 
 DETECTOR = "X10DA-ES1-SDD:"
 SCALERS = {
-    "ticks": (0, "clock ticks of 12.5 ns"),
-    "reset_ticks": (1, "clock ticks of resets"),
-    "events": (3, "all events"),
-    "region": (5, "events in window 1"),
-    "width": (8, "event width, clock ticks less 1"),
-    "factor": (9, "dead-time factor"),
-    "percent": (10, "dead time, per cent"),
+    "ticks": (0, "clock ticks of 12.5 ns", 0),
+    "reset_ticks": (1, "clock ticks of resets", 0),
+    "events": (3, "all events", 0),
+    "region": (5, "events in window 1", 0),
+    "width": (8, "event width, clock ticks less 1", 2),
+    "factor": (9, "dead-time factor", 4),
+    "percent": (10, "dead time, per cent", 3),
 }
-COUNT = Shown("counts", 0)
+"""Number, meaning, decimals. The records of this module have no units."""
 
 
 class SimFluorescence(SimDevice):
@@ -45,7 +45,7 @@ class SimFluorescence(SimDevice):
 
     @staticmethod
     def _of_element() -> dict[str, DoubleChannel]:
-        return {name: analog_in(0.0, COUNT, meaning) for name, (_, meaning) in SCALERS.items()}
+        return {name: analog_in(0.0, Shown("", digits), meaning) for name, (_, meaning, digits) in SCALERS.items()}
 
     def _start(self) -> None:
         self._ended_s = None

@@ -1,11 +1,11 @@
-"""Area detector of 487 x 195 pixels, with the records of the areaDetector driver for Pilatus; it writes TIFF itself."""
+"""Area detector of 487 x 195 pixels, with the records of the areaDetector driver for Pilatus; it writes the files itself."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
-from sim_ioc.instruments.tiff import write_tiff
+from sim_ioc.instruments.image_files import write_image
 from sim_ioc.physics.powder import PowderWorld
 from sim_ioc.records.busy import BusyRecord
 from sim_ioc.records.channels import Limits
@@ -18,7 +18,7 @@ READOUT_S = 0.003
 
 
 class SimPilatus(SimDevice):
-    """One image for each acquisition, in the file that path, name, number and template give."""
+    """One image for each acquisition, in the file that path, name, number and template give: TIFF, or HDF5 for .h5."""
 
     def __init__(self, powder: PowderWorld) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class SimPilatus(SimDevice):
             file = Path(str(self._template.value) % (f"{self._path.value}/", self._name.value, number))
             if int(self._folders.value) < 0:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread(write_tiff, file, image)
+            await asyncio.to_thread(write_image, file, image)
         except (OSError, TypeError, ValueError) as error:
             await self._message.post(f"no file: {error}"[:255])
         else:

@@ -6,6 +6,7 @@ import csv
 import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -40,6 +41,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, rings in (("cold.tif", {2.15: 800.0, 2.172: 700.0}), ("hot.tif", {2.16: RINGS[2.16]})):
         fabio.tifimage.tifimage(data=image(rings, 1).astype(np.int32)).write(str(folder / name))
     (folder / "words.tif").write_text("no image")
+    (folder / "words.h5").write_text("no image")
+    with h5py.File(folder / "other.h5", "w") as file:
+        file["measured"] = np.zeros(3)
     return folder
 
 
@@ -66,6 +70,8 @@ def test_peaks_and_their_splitting_are_printed_and_written(files: Path, tmp_path
     [
         ("nothing.tif", (), "nothing.tif: No such file or directory"),
         ("words.tif", (), "words.tif is no image that fabio reads"),
+        ("words.h5", (), "words.h5 is no image that h5py reads"),
+        ("other.h5", (), "other.h5 has no image: none of the datasets entry/data/data"),
         ("hot.tif", ("--geometry", "none.poni"), "none.poni: no such file; pyFAI's calibration"),
         ("hot.tif", ("--geometry", "words.tif"), "words.tif is no geometry of pyFAI"),
         ("hot.tif", ("--peaks", "2.05"), "--peaks takes ranges like 1.43-1.63"),

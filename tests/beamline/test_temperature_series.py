@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import epics
+import h5py
 import numpy as np
 import pytest
 from ophyd.utils import LimitError
 
+from beamline.app.doctor.report import examine
+from beamline.outputs.diffraction.content import read_patterns
+from beamline.records.images import read_image, square_camera
 from beamline.session.session import Session, start
 from plans.execution.failures import InstrumentError
 from plans.scans.temperature import compiled_temperature_series
@@ -19,6 +23,8 @@ from sim_ioc.physics.powder_spectrum import PowderSpectrum
 from sim_ioc.scenario.scenario import Scenario, load_scenario
 from tests.beamline.session_runs import documents, events
 from tests.beamline.station_files import load_station
+
+pytest.importorskip("pyFAI", reason="pyFAI is not installed (extra 'thermal')")
 
 RATE = 1000.0
 COARSE = """
@@ -31,7 +37,9 @@ regions = [[13.450, 13.460, 5.0], [13.460, 13.500, 2.0], [13.500, 13.570, 35.0]]
 def session(ioc_pool: Any, tmp_path_factory: Any) -> Iterator[Session]:
     folder: Path = tmp_path_factory.mktemp("superxas")
     ioc = ioc_pool.start("superxas", RATE)
-    config = load_station(folder, "superxas_simulated", ioc.prefix, clock_rate=RATE, more=COARSE)
+    camera = 'class = "area_detector" '
+    hdf5 = {camera: f'template = "%s%s_%5.5d.h5"\n{camera}'}
+    config = load_station(folder, "superxas_simulated", ioc.prefix, clock_rate=RATE, more=COARSE, **hdf5)
     with start(config, fill_catalogue=False, notify=lambda _: None) as running:
         assert isinstance(running, Session)
         yield running
@@ -60,7 +68,12 @@ def test_a_series_measures_spectra_and_an_image_at_each_temperature(session: Ses
     at_60 = [each for each in read if abs(each["sample_temperature"] - 60) < 0.6]
     assert len(at_60) == 1 + len(starts[0]["grid"])
     files = [Path(each["pilatus_file"]) for each in read if "pilatus_file" in each]
-    assert len(set(files)) == 3 and all(file.is_file() for file in files)
+    assert len(set(files)) == 3 and {file.suffix for file in files} == {".h5"}
+    with h5py.File(files[1]) as file:
+        assert (read_image(files[1]) == file["entry/data/data"][0]).all()
+    camera = square_camera(195, 241.0, 45.3, 172.0, 12.9)
+    peak = read_patterns({"60 degC": files[1]}, camera, [(2.05, 2.27)])[0].peaks[0]
+    assert peak.one.peaks[0].position == pytest.approx(2.14, abs=0.01)  # type: ignore[union-attr]
     result = session.result(uids[2])
     assert result.detector.values.tolist() == ["combined", "e1", "e2", "e3", "e4", "e5"]
     assert result.agreement_p_value.item() > 1e-4
@@ -68,6 +81,12 @@ def test_a_series_measures_spectra_and_an_image_at_each_temperature(session: Ses
     slips = np.linspace(2e-4, 6e-4, 9)
     truths = [true_static(load_scenario("superxas"), energy + slip, 60.0) for slip in slips]
     assert max(np.corrcoef(result.static.values[0], truth)[0, 1] for truth in truths) > 0.999
+
+
+def test_the_doctor_finds_every_record_of_the_station_sensible(session: Session) -> None:
+    report = examine(session.config, read_only=True)
+    assert len(report.records) > 80
+    assert [each for each in report.records if each.findings] == []
 
 
 def test_what_the_cell_cannot_do_is_refused_before_anything_moves(session: Session) -> None:

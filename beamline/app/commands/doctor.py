@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from beamline.app.commands.scan import Scenario
 from beamline.app.commands.stored import Config, Data, terminal, with_root
 
 
@@ -18,6 +19,7 @@ def doctor_command(
         Path | None, typer.Option("--json", help="Also write the report to this file; - prints it instead.")
     ] = None,
     sim: Annotated[bool, typer.Option(help="Start a simulated beamline, and check that.")] = False,
+    scenario: Scenario = None,
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
@@ -30,7 +32,7 @@ def doctor_command(
         raise typer.BadParameter("--read-only writes nothing, so there is no --json FILE; --json - prints the report")
     console = terminal()
     aside = Console(stderr=True) if to_screen else console  # machine-readable output
-    with beamline_environment(config, sim, None, 1.0, aside) as chosen:
+    with beamline_environment(config, sim, scenario, 1.0, aside) as chosen:
         from beamline.app.doctor.report import as_text, examine, show, write_json
 
         report = examine(with_root(chosen, data), read_only=read_only)
