@@ -133,7 +133,9 @@ def refine_camera(
     ]
 
 
-def square_camera(rows: int, distance: float, aside: float, pixel: float, energy: float) -> Camera:
+def square_camera(
+    rows: int, distance: float, aside: float, pixel: float, energy: float, polarisation: float | None = 0.99
+) -> Camera:
     """A detector square to the beam and beside it, with the beam at half its height.
 
     Parameters
@@ -145,4 +147,4 @@ def square_camera(rows: int, distance: float, aside: float, pixel: float, energy
     """
     size, square = 1e-6 * pixel, dict.fromkeys(("rot1", "rot2", "rot3"), 0.0)
     place = {"dist": 1e-3 * distance, "poni1": 0.5 * rows * size, "poni2": -1e-3 * aside}
-    return Camera({**place, "pixel1": size, "pixel2": size, **square}, energy)
+    return Camera({**place, "pixel1": size, "pixel2": size, **square}, energy, polarisation=polarisation)

@@ -1,8 +1,8 @@
 """Differences of spectra at several temperatures to the one at the reference temperature (SI 8).
 
 The monochromator returns a few tenths of an eV off after large moves, so each spectrum is aligned to the reference by
-the criterion by which passes are aligned. That removes a true shift of the edge too. The expected one is known (see
-`reduction.thermal.varshni`): the result is the mean of the aligned spectrum and of the aligned one moved by it, and
+its derivative (see `reduction.thermal.criterion`). That removes a true shift of the edge too. The expected one is known
+(see `reduction.thermal.varshni`): the result is the mean of the aligned spectrum and of the aligned one moved by it;
 half of their difference is an error that all energies share.
 """
 
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.align import EnergyShift, find_shift
+from reduction.spectra.align import EnergyShift
 from reduction.spectra.normalise import normalise, normalised_alone
 from reduction.spectra.overlay import SpectrumCurve
 from reduction.statistics.quantiles import chi_square_p_value
+from reduction.thermal.criterion import REACH, shift_by_derivatives, shift_of_least_area
 from reduction.thermal.varshni import Varshni
 
 Array = NDArray[np.float64]
@@ -51,6 +52,8 @@ class ThermalSeries:
         Index of the reference.
     shift : tuple of EnergyShift
         By which each was moved to the reference, keV; 0 for the reference.
+    area_shift : ndarray, shape (T,), keV
+        The shift by the SI's criterion beside it, which was not applied.
     varshni : ndarray, shape (T,), eV
         Expected shift of the edge, half of which each was moved back.
     value, covariance : ndarray, shapes (T, E) and (T, E, E)
@@ -63,6 +66,7 @@ class ThermalSeries:
     temperature: Array
     reference: int
     shift: tuple[EnergyShift, ...]
+    area_shift: Array
     varshni: Array
     value: Array
     covariance: Array
@@ -90,7 +94,12 @@ def came_back(series: ThermalSeries, number: int) -> Constancy:
 
 
 def thermal_series(
-    spectra: Sequence[Heated], reference: float, settings: Settings, varshni: Varshni | None, largest: float = LARGEST
+    spectra: Sequence[Heated],
+    reference: float,
+    settings: Settings,
+    varshni: Varshni | None,
+    largest: float = LARGEST,
+    reach: float = REACH,
 ) -> ThermalSeries:
     """Align and normalise spectra, and subtract that of the reference temperature.
 
@@ -105,6 +114,8 @@ def thermal_series(
         None: aligned spectra as they are.
     largest : float, keV
         Of a shift.
+    reach : float, keV
+        As for `reduction.thermal.criterion.shift_by_derivatives`.
 
     Returns
     -------
@@ -120,10 +131,8 @@ def thermal_series(
         raise ReductionError(f"{len(spectra)} spectrum: a difference needs two temperatures")
     temperature = np.array([each.temperature for each in spectra])
     at = int(np.argmin(np.abs(temperature - reference)))
-    shifts = tuple(
-        EnergyShift(0.0, 0.0, 0.0) if number == at else _shift(each, spectra[at], settings, largest)
-        for number, each in enumerate(spectra)
-    )
+    pairs = [_shifts(each, spectra[at], settings, largest, reach) for each in spectra]
+    shifts, areas = zip(*pairs, strict=True)
     energy = spectra[at].curve.energy
     for each, shift in zip(spectra, shifts, strict=True):
         inside = (energy + shift.value >= each.curve.energy[0]) & (energy + shift.value <= each.curve.energy[-1])
@@ -139,18 +148,28 @@ def thermal_series(
     for number in range(len(spectra)):
         full[number, number] += covariance[number]
     full[at] = full[:, at] = 0.0
-    return ThermalSeries(energy, temperature, at, shifts, expected, value, covariance, difference, full)
+    return ThermalSeries(
+        energy, temperature, at, shifts, np.array(areas), expected, value, covariance, difference, full
+    )
 
 
-def _shift(heated: Heated, reference: Heated, settings: Settings, largest: float) -> EnergyShift:
-    curves = [
+def _shifts(
+    heated: Heated, reference: Heated, settings: Settings, largest: float, reach: float
+) -> tuple[EnergyShift, float]:
+    """By derivatives, and by the SI's criterion."""
+    if heated is reference:
+        return EnergyShift(0.0, 0.0, 0.0), 0.0
+    own, there = (
         (each.curve.energy, *normalised_alone(each.curve.value, each.curve.covariance, each.curve.energy, settings))
         for each in (heated, reference)
-    ]
+    )
     try:
-        return find_shift(*curves[0], *curves[1][1:], largest=largest, reference_energy=curves[1][0])
+        found = shift_by_derivatives(
+            own[0], own[1], own[2] ** 2, there[0], there[1], there[2] ** 2, largest, reach
+        )  # fmt: skip
     except ReductionError as error:
         raise ReductionError(f"{heated.temperature:g} degC against {reference.temperature:g} degC: {error}") from error
+    return found, shift_of_least_area(*own[:2], *there[:2], largest)
 
 
 def _moved(

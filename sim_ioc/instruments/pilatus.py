@@ -1,4 +1,4 @@
-"""Area detector of 487 x 195 pixels, with the records of the areaDetector driver for Pilatus; it writes the files itself."""
+"""Area detector of 487 x 195 pixels, with the records of the areaDetector driver for Pilatus; it writes the files."""
 
 from __future__ import annotations
 

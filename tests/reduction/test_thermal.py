@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 from scipy.stats import chi2
 
 from reduction.errors import ReductionError
@@ -28,14 +29,20 @@ def absorption(energy: np.ndarray, temperature: float) -> np.ndarray:
     return 0.3 + step + lines - 0.02 * x * np.exp(-(((energy - 13.468) / 0.001) ** 2))
 
 
+def backlashes(seed: int, largest: float = 0.4e-3) -> np.ndarray:
+    """keV; 0 at the reference."""
+    rng = np.random.default_rng([seed, 1])
+    drawn = largest * rng.uniform(0.6, 1.4, len(TEMPERATURES)) * rng.choice([-1, 1], len(TEMPERATURES))
+    return np.where(np.array(TEMPERATURES) == 25, 0.0, drawn)
+
+
 def measured(seed: int, noise: float = NOISE, backlash: float = 0.4e-3) -> list[Heated]:
     rng = np.random.default_rng(seed)
     found = []
-    for temperature in TEMPERATURES:
-        shift = 0.0 if temperature == 25 else backlash * rng.uniform(0.6, 1.4) * rng.choice([-1, 1])
+    for temperature, shift in zip(TEMPERATURES, backlashes(seed, backlash), strict=True):
         scale = rng.uniform(0.5, 2)
         value = scale * (absorption(ENERGY - shift, temperature) + noise * rng.standard_normal(ENERGY.size))
-        found.append(Heated(temperature, SpectrumCurve(ENERGY, value, np.full(ENERGY.size, (scale * NOISE) ** 2))))
+        found.append(Heated(temperature, SpectrumCurve(ENERGY, value, np.full(ENERGY.size, (scale * noise) ** 2))))
     return found
 
 
@@ -45,25 +52,39 @@ def test_the_varshni_shift_is_that_of_the_si() -> None:
     assert Varshni(alpha=1e-3, beta=0).gap(26.85) == pytest.approx(-0.3)  # without beta it is linear in kelvin
 
 
-def test_differences_have_pulls_of_width_one_whatever_the_backlash() -> None:
+def test_differences_and_shifts_have_pulls_of_width_one_whatever_the_backlash() -> None:
     truth = thermal_series(measured(0, 1e-9), 25, SETTINGS, Varshni())
     inside = np.flatnonzero((truth.energy > 13.445) & (truth.energy < 13.565))
-    pulls = []
+    moved = 1e3 * (np.array([each.value for each in truth.shift]) - backlashes(0))
+    assert moved == pytest.approx(0, abs=0.02), "eV: the edge itself, and a white line that has become smaller"
+    pulls, of_shifts = [], []
     for seed in range(1, REPEATS + 1):
         found = thermal_series(measured(seed), 25, SETTINGS, Varshni())
         same = np.searchsorted(found.energy, truth.energy[inside] - 1e-6)
         assert found.energy[same] == pytest.approx(truth.energy[inside], abs=1e-7)
         difference = found.difference[1:, same] - truth.difference[1:, inside]
         pulls.append(difference / found.stddev()[1:, same])
+        away = 1e3 * (np.array([each.value for each in found.shift]) - backlashes(seed)) - moved
+        of_shifts.append(away[1:] / [1e3 * each.stddev for each in found.shift[1:]])
+        assert 1e3 * found.area_shift[1:] == pytest.approx(1e3 * backlashes(seed)[1:], abs=0.25)
+    assert np.std(of_shifts) == pytest.approx(1, abs=3.5 / np.sqrt(4 * REPEATS))
     width = np.sqrt(np.mean(np.square(pulls), axis=(0, 2)))
     assert width == pytest.approx(1, abs=0.1)
     assert np.mean(pulls) == pytest.approx(0, abs=0.1)
 
 
+def test_a_changed_white_line_is_no_noise() -> None:
+    """With few counts and with many the shift is the same; its error is that of counting."""
+    few, many = (thermal_series(measured(3, noise), 25, SETTINGS, None).shift[2] for noise in (1e-3, 1e-6))
+    assert few.value == pytest.approx(many.value, abs=4 * few.stddev)
+    assert few.stddev < 5e-6 and many.stddev == pytest.approx(1e-3 * few.stddev, rel=0.1)
+
+
 def test_the_expected_shift_of_the_edge_is_kept_by_half_and_the_rest_of_it_is_an_error() -> None:
     none, all_of_it = (thermal_series(measured(0, 1e-9), 25, SETTINGS, each) for each in (None, Varshni(-7.3e-4, 314)))
-    steepest = int(np.argmax(np.gradient(none.value[2], none.energy)))
-    slope = np.gradient(none.value[2], none.energy)[steepest]
+    slopes = CubicSpline(none.energy, none.value[2])(none.energy, 1)
+    steepest = int(np.argmax(slopes))
+    slope = slopes[steepest]
     half = 0.5 * Varshni(-7.3e-4, 314).shift(140, 25) * 1e-3
     assert all_of_it.value[2, steepest] - none.value[2, steepest] == pytest.approx(-slope * half, rel=0.15)
     added = all_of_it.covariance[2, steepest, steepest] - none.covariance[2, steepest, steepest]

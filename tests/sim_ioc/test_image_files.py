@@ -27,7 +27,7 @@ def test_hdf5_is_a_stack_where_areadetector_has_it(tmp_path: Path) -> None:
 
 def test_files_are_not_overwritten_and_other_formats_refused(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_text("there before")
-    with pytest.raises(FileExistsError, match="a.h5 exists"):
+    with pytest.raises(FileExistsError, match=r"a\.h5 exists"):
         write_image(tmp_path / "a.h5", IMAGE)
     with pytest.raises(ValueError, match=r"a\.cbf: formats are \.tif, \.h5"):
         write_image(tmp_path / "a.cbf", IMAGE)

@@ -46,7 +46,7 @@ def numbers_command(
     if as_markdown:
         typer.echo(markdown(table))
         return
-    console.print(_table(table, f"{scenarios} scenarios from seed {first}"))
+    console.print(table_of(table, f"{scenarios} scenarios from seed {first}"))
     console.print(
         "Of the numbers whose result carries no note that contradicts them: bias and width, mean and standard deviation"
         " of (value - truth) / error; 68 and 95 %, intervals that hold the truth; silent, more than 3 errors away (0.27"
@@ -57,7 +57,8 @@ def numbers_command(
         console.print(text, markup=False)
 
 
-def _table(rows: list[Row], title: str) -> Table:
+def table_of(rows: list[Row], title: str) -> Table:
+    """The table as a terminal shows it."""
     from beamline.studies.numbers.table import COLUMNS
 
     table = Table(title=f"SIMULATED. {title}")

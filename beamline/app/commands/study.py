@@ -11,6 +11,7 @@ from rich.table import Table
 
 from beamline.app.commands.allocation import allocation_command
 from beamline.app.commands.numbers import numbers_command
+from beamline.app.commands.thermal_study import thermal_study_command
 
 if TYPE_CHECKING:
     from beamline.studies.references import CaseResult, Conditions, Outcome
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     studies.command("references")(references_command)
     studies.command("numbers")(numbers_command)
     studies.command("allocation")(allocation_command)
+    studies.command("thermal")(thermal_study_command)
     app.add_typer(studies, name="study")
 
 

@@ -23,7 +23,7 @@ from reduction.spectra.normalise import normalised_alone
 from reduction.spectra.overlay import SpectrumCurve
 from reduction.theory.average import ComputedSpectrum
 from reduction.theory.broadening import Width
-from reduction.theory.fit import ModelFit, Template, fit_models
+from reduction.theory.fit import DRAWS, ModelFit, Template, fit_models
 from reduction.theory.placed import Placed, differences, normalised, place
 
 Array = NDArray[np.float64]
@@ -91,8 +91,8 @@ def read_states(theory: Theory, folder: Path) -> States:
     return States(read_state(theory.ground, folder, theory.zero), models)
 
 
-def beside(result: Result, theory: Theory, states: States, slot: int = 0) -> Beside:
-    """Fit the models of a theory to the transient of a slot.
+def beside(result: Result, theory: Theory, states: States, slot: int = 0, draws: int = DRAWS) -> Beside:
+    """Fit the models of a theory to the transient of a slot; `draws` of noise give the p-values.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def beside(result: Result, theory: Theory, states: States, slot: int = 0) -> Bes
     try:
         static = normalised_static(result, settings)
         placed = place(static, states.ground, width, settings, e0, LARGEST)
-        return _fitted(result, slot, theory, states, placed, width, transient)
+        return _fitted(result, slot, theory, states, placed, width, transient, draws)
     except (ReductionError, np.linalg.LinAlgError) as error:
         raise ExportError(f"{name_of(result)} and the computed spectra: {error}") from error
 
@@ -126,12 +126,13 @@ def normalised_static(result: Result, settings: Settings) -> SpectrumCurve:
 
 
 def _fitted(
-    result: Result, slot: int, theory: Theory, states: States, placed: Placed, width: Width, transient: SpectrumCurve
-) -> Beside:
+    result: Result, slot: int, theory: Theory, states: States, placed: Placed, width: Width, transient: SpectrumCurve,
+    draws: int,
+) -> Beside:  # fmt: skip
     there = transient.on(placed.energy)
     templates = templates_of(states, theory, placed, width)
     nuisance = None if placed.whole else placed.static[:, None]
-    fits = fit_models(there.value, there.full(), templates, nuisance)
+    fits = fit_models(there.value, there.full(), templates, nuisance, draws)
     excited = {}
     for fit in fits:
         state = states.models[fit.name]

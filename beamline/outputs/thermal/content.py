@@ -18,6 +18,7 @@ from reduction.errors import ReductionError
 from reduction.spectra.align import EnergyShift, find_shift
 from reduction.spectra.normalise import normalised_alone, window_mean_weights
 from reduction.spectra.ratios import Ratio, comparison_parameter
+from reduction.thermal.criterion import REACH
 from reduction.thermal.series import (
     LARGEST,
     Constancy,
@@ -32,6 +33,8 @@ from reduction.thermal.varshni import Varshni
 Array = NDArray[np.float64]
 
 EV = 1e3
+OF_CORE_HOLE = 0.4
+"""Of the core-hole width, over which derivatives are taken."""
 SAME_TEMPERATURE = 1.0
 """K."""
 TEMPERATURE = "temperature"
@@ -112,13 +115,21 @@ def thermal_of(
     settings = common_windows(*results)
     spectra = [Heated(at, curve_of(result)) for at, result in zip(temperatures, results, strict=True)]
     try:
-        series = thermal_series(spectra, reference, settings, varshni)
+        series = thermal_series(
+            spectra, reference, settings, varshni, reach=reach_of(absorption_edge(results[0].start))
+        )
         placed = None if beside is None else _place(series, results, beside)
     except (ReductionError, np.linalg.LinAlgError) as error:
         raise ExportError(str(error)) from error
     if placed is not None:
         series = replace(series, energy=series.energy - placed.shift.value)
     return Thermal(tuple(results), series, *_ratios(series, absorption_edge(results[0].start)), placed)
+
+
+def reach_of(edge: Mapping[str, Any]) -> float:
+    """keV; over which derivatives are taken at an edge, by the lifetime of its core hole."""
+    width = edge.get("core_hole_width")
+    return REACH if width is None else 1e-3 * OF_CORE_HOLE * float(width)
 
 
 def _place(series: ThermalSeries, results: Sequence[Result], beside: Result) -> PlacedSeries:
@@ -171,6 +182,7 @@ def sentences(found: Thermal) -> list[str]:
         )
     for number, (result, shift, ratio) in enumerate(zip(found.results, series.shift, found.ratios, strict=True)):
         how = f"moved by {-EV * shift.value:+.3f} +- {EV * shift.stddev:.3f} eV to align it"
+        how += f" (least area between the derivatives: {-EV * series.area_shift[number]:+.3f} eV)"
         if number == series.reference:
             how = "the reference"
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from beamline.studies.numbers.number import Number, StudyResult
 from beamline.studies.numbers.table import Found, study
 
 
-def kept_study(path: Path, scenarios: int, first: int, jobs: int) -> Iterator[Found]:
+def kept_study(
+    path: Path, scenarios: int, first: int, jobs: int, run: Callable[[Sequence[int], int], Iterator[Found]] = study
+) -> Iterator[Found]:
     """Results of each scenario: those of the file, then the others, each added to the file when it is known.
 
     Lines of JSON; one that was cut off counts as not there.
@@ -21,7 +23,7 @@ def kept_study(path: Path, scenarios: int, first: int, jobs: int) -> Iterator[Fo
     yield from known.values()
     missing = [seed for seed in wanted if seed not in known]
     with path.open("a", encoding="utf-8") as file:
-        for seed, found in zip(missing, study(missing, jobs), strict=True):
+        for seed, found in zip(missing, run(missing, jobs), strict=True):
             plain = [one if isinstance(one, str) else asdict(one) for one in found]
             file.write("\n" + json.dumps([seed, plain]))
             file.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -82,7 +82,11 @@ class NoteShare:
 
 def study(seeds: Sequence[int], jobs: int = 1, kinds: tuple[str, ...] = tuple(MEASUREMENTS)) -> Iterator[Found]:
     """Results of each scenario, in order; a text for each measurement that the reduction refused."""
-    one = partial(_results, kinds=kinds)
+    yield from in_processes(partial(_results, kinds=kinds), seeds, jobs)
+
+
+def in_processes(one: Callable[[int], Found], seeds: Sequence[int], jobs: int) -> Iterator[Found]:
+    """What a function finds for each seed, in order, by some processes."""
     if jobs == 1:
         yield from map(one, seeds)
         return
