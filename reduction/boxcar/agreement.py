@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as f_distribution
 
 from reduction.boxcar.scan import BoxcarRows
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows
 from reduction.detectors.agreement import least_agreement
 from reduction.errors import ReductionError
+from reduction.statistics.quantiles import f_p_values
 
 Array = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def agreement_with_counters(rows: BoxcarRows, counting: DwellRows, slot: int | N
         _transient(residual, state, rows.pass_index, noise, level),
     ]
     chi_square, number = (np.array(each) for each in zip(*(test for test in tests if test[1] > 0), strict=True))
-    p_value = f_distribution.sf(chi_square / number, number, freedom)
+    p_value = f_p_values(chi_square / number, number, freedom)
     return AnalogueAgreement(chi_square, number.astype(np.int64), p_value, freedom, float(factor))
 
 

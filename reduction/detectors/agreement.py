@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, only
@@ -29,6 +28,7 @@ from reduction.references.dwell_noise import CONTRADICTS, dwell_noise, noise_wit
 from reduction.references.on_off import OnOff, balanced, summed
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise
+from reduction.statistics.quantiles import chi_square_p_values
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -157,7 +157,7 @@ def agreement(
     """Agreement of estimates, for each quantity one of each detector in the order of `names`."""
     found = [_chi_square(estimates, free_factors) for estimates in quantities.values()]
     chi_square, freedom = np.array([each[0] for each in found]), np.array([each[1] for each in found], np.int64)
-    p_value = np.where(freedom > 0, chi2.sf(chi_square, np.maximum(freedom, 1)), np.nan)
+    p_value = chi_square_p_values(chi_square, freedom)
     disagrees = ""
     if (p_value * p_value.size < DISAGREES).any():
         worst = list(quantities.values())[int(np.nanargmin(p_value))]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+
+from reduction.statistics.quantiles import chi_square_p_value, normal_tail, student_p_value
 
 Verdict = Literal["good", "look", "bad"]
 Place = tuple[int, bool]
@@ -192,7 +193,7 @@ def correlation(window: PassWindow) -> HealthReason | None:
         return None
     slope = float(np.dot(flux, deviation)) / power
     left = float(np.sum((deviation - slope * flux) ** 2)) / (freedom - 1)
-    chance = 2 * stats.t.sf(abs(slope) * np.sqrt(power / left), freedom - 1) if left > 0 else 0.0
+    chance = student_p_value(slope * np.sqrt(power / left), freedom - 1) if left > 0 else 0.0
     if chance > CHANCE or abs(slope) < SLOPE_LOOK:
         return None
     return HealthReason("look", f"the rate goes with I0 to the power {slope:+.1f}: does I0 see what the sample sees?")
@@ -205,7 +206,7 @@ def null_test(window: PassWindow) -> HealthReason | None:
         return None
     score = np.abs(found[0]) / np.sqrt(found[1])
     worst = int(np.argmax(score))
-    if 2 * stats.norm.sf(score[worst]) * score.size > CHANCE:
+    if 2 * float(normal_tail(score[worst])) * score.size > CHANCE:
         return None
     return HealthReason("look", f"slot {worst} differs between dwells without the laser by {score[worst]:.1f} sigma")
 
@@ -223,7 +224,7 @@ def wrong_slot(window: PassWindow) -> HealthReason | None:
         return None
     power = np.sum([value**2 / variance for value, variance in each], axis=0)
     strongest = int(np.argmax(power))
-    if strongest == 0 or stats.chi2.sf(power[strongest], len(each)) * power.size > CHANCE:
+    if strongest == 0 or chi_square_p_value(power[strongest], len(each)) * power.size > CHANCE:
         return None
     if power[strongest] < 2 * power[0]:
         return None

@@ -40,9 +40,20 @@ def chi_square_p_value(chi_square: float, dof: float) -> float:
     return float(chdtrc(dof, chi_square))
 
 
+def chi_square_p_values(chi_square: ArrayLike, dof: ArrayLike) -> NDArray[np.float64]:
+    """Probability of each chi-square at least as large; NaN where there are no degrees of freedom."""
+    dof = np.asarray(dof, dtype=np.float64)
+    return np.where(dof > 0, chdtrc(np.maximum(dof, 1), np.asarray(chi_square, dtype=np.float64)), np.nan)
+
+
+def f_p_values(ratio: ArrayLike, dof: ArrayLike, dof_below: float) -> NDArray[np.float64]:
+    """Probability of each ratio of two variance estimates at least as large (Fisher)."""
+    return np.asarray(fdtrc(dof, dof_below, ratio))
+
+
 def f_p_value(ratio: float, dof: float, dof_below: float) -> float:
     """Probability of a ratio of two variance estimates at least as large (Fisher)."""
-    return float(fdtrc(dof, dof_below, ratio))
+    return float(f_p_values(ratio, dof, dof_below))
 
 
 def student_p_value(value: float, dof: float) -> float:

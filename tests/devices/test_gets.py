@@ -65,11 +65,12 @@ def test_there_is_room_for_all_that_the_server_sends(record: Record) -> None:
 
 def test_gets_become_garbage_where_a_callback_wants_what_their_thread_holds(record: Record) -> None:
     """The collector may run in any thread, whatever that holds."""
-    lock, called, had = threading.Lock(), threading.Event(), []
+    lock, called, ended, had = threading.Lock(), threading.Event(), threading.Event(), []
 
     def changed(**_: Any) -> None:
         called.set()
-        had.append(lock.acquire(timeout=2.0))
+        had.append(lock.acquire(timeout=WAIT))
+        ended.set()
 
     ring: list[Any] = [GroupGet([record("counter:Counts")])]
     ring.append(ring)
@@ -79,11 +80,7 @@ def test_gets_become_garbage_where_a_callback_wants_what_their_thread_holds(reco
         assert called.wait(WAIT)
         del ring
         gc.collect()
-    until_had = threading.Event()
-    for _ in range(300):
-        if had:
-            break
-        until_had.wait(0.01)
+    assert ended.wait(2 * WAIT)
     assert had == [True]
 
 
