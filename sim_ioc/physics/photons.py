@@ -15,12 +15,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim_ioc.physics.pair_chain import walk
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 NUM_LAGS = 5
 _NUM_STATES = 2**NUM_LAGS
-_OLDER = _NUM_STATES // 2
 # _BIT[s, l]: whether state s of the last five gates has a hit in the gate l + 1 before.
 _BIT: IntArray = (np.arange(_NUM_STATES)[:, np.newaxis] >> np.arange(NUM_LAGS)) & 1
 # Five hits in the order of time @ _STATE_WEIGHT = their state.
@@ -178,27 +179,23 @@ class _Law:
         slope = max(slope, min(float(np.max(np.abs(self.after_hit - self.q), initial=0.0)), 0.999))
         return NUM_LAGS + 1 + (math.ceil(math.log(1e-9) / math.log(slope)) if slope > 1e-9 else 0)
 
-    def step(self, rng: np.random.Generator, states: IntArray, phase: int) -> tuple[IntArray, IntArray]:
-        """One phase: hits among the turns in each state, and the states after it."""
-        hits = rng.binomial(states, self.hit[phase])
-        misses = states - hits
-        after = np.zeros_like(states)
-        if self.remembers_hidden:
-            fraction = self.hidden[:, phase] / np.maximum(1 - self.after_hit[:, phase], 1e-300)
-            probability = np.broadcast_to(np.minimum(fraction, 1.0)[:, np.newaxis], misses.shape).copy()
-            probability[:, 0:_NUM_STATES:2] = 0.0
-            lost = rng.binomial(misses, probability)
-            after[:, _NUM_STATES::2] = _shifted(lost)
-            misses = misses - lost
-        after[:, 0:_NUM_STATES:2] = _shifted(misses)
-        after[:, 1:_NUM_STATES:2] = _shifted(hits)
-        return hits, after
+    @cached_property
+    def lost(self) -> FloatArray:
+        """Probability that photons of a gate without a hit were hidden, as `hit`; empty where none are hidden."""
+        if not self.remembers_hidden:
+            return np.empty((0, 0, 0))
+        fraction = self.hidden / np.maximum(1 - self.after_hit, 1e-300)
+        lost = np.zeros_like(self.hit)
+        lost[:] = np.minimum(fraction, 1.0).T[:, :, np.newaxis]
+        lost[:, :, 0:_NUM_STATES:2] = 0.0
+        return lost
 
-
-def _shifted(states: IntArray) -> IntArray:
-    """Sum over the oldest of the five gates and the hidden bit: int64[C, 16]."""
-    visible = _visible(states)
-    return np.asarray(visible[..., :_OLDER] + visible[..., _OLDER:])
+    def walk(self, rng: np.random.Generator, state: IntArray, begin: int, number: int) -> tuple[IntArray, IntArray]:
+        """States before each of some phases, and hits among them, int64[C, number, 32 or 64]; `state` goes along."""
+        states = np.empty((state.shape[0], number, state.shape[1]), dtype=np.int64)
+        hits = np.empty_like(states)
+        walk(rng, self.hit, self.lost, state, begin, states, hits)
+        return states, hits
 
 
 def _visible(states: IntArray) -> IntArray:
@@ -251,16 +248,16 @@ def _chain(
     num_states = _NUM_STATES * (2 if law.remembers_hidden else 1)
     state = np.zeros((num_sets, num_states), dtype=np.int64)
     state[:, 0] = turns
-    for phase in range(-law.burn_in(), 0):
-        _, state = law.step(rng, state, phase % num_phases)
-    states = np.empty((num_sets, num_phases, num_states), dtype=np.int64)
-    hits = np.empty_like(states)
-    for phase in range(num_phases):
+    for begin in range(-law.burn_in(), 0, num_phases):
+        law.walk(rng, state, begin, min(num_phases, -begin))
+    for i, (bits, _) in enumerate(first_hits):
+        _take_out(rng, state[i], len(bits))
+    num_first = min(NUM_LAGS, num_phases)
+    parts = [law.walk(rng, state, 0, num_first)]
+    if num_phases > NUM_LAGS:
         for i, (bits, hidden) in enumerate(first_hits):
-            if phase == 0:
-                _take_out(rng, state[i], len(bits))
-            if phase == NUM_LAGS and len(bits):
+            if len(bits):
                 state[i] += np.bincount(bits @ _STATE_WEIGHT + _NUM_STATES * hidden, minlength=num_states)
-        states[:, phase] = state
-        hits[:, phase], state = law.step(rng, state, phase)
+        parts.append(law.walk(rng, state, num_first, num_phases - num_first))
+    states, hits = (np.concatenate(both, axis=1) for both in zip(*parts, strict=True))
     return _visible(states), _visible(hits)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim_ioc.physics import pair_chain
 from sim_ioc.physics.photons import NUM_LAGS, PhaseCounts
 from sim_ioc.physics.shot_drawing import ADC_PER_MV, count_shots, draw_shots, gauss_table
 from sim_ioc.physics.world import Slice, World
@@ -188,7 +189,8 @@ class ShotTape:
 
 
 def warm_up() -> None:
-    """Compile the drawing of shots, or load it from the cache, so that the first dwell does not wait for it."""
+    """Compile the drawing of shots and counts, or load it from the cache, so that the first dwell does not wait."""
+    pair_chain.warm_up()
     heights, monitor = np.zeros(8, np.int16), np.zeros(8, np.int16)
     widths, limits = np.ones(4), np.zeros(2, np.int64)
     draw_shots(np.ones(2, np.uint64), np.ones((1, 2)), np.zeros(3), widths, gauss_table(), limits, 0, heights, monitor)

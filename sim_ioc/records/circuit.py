@@ -25,12 +25,25 @@ class Flag(AsyncioEvent):  # type: ignore[misc]
 class Circuit(VirtualCircuit):  # type: ignore[misc]
     """Circuit of a client; records of a silent device do not reply on it.
 
-    Requests that arrive together are answered together, in order: one message for thirty gets.
+    Requests that arrive together are answered together, in order: one message for thirty gets. All that is sent in
+    one turn of the event loop leaves in one packet.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.write_event = Flag()
+        self._unsent: list[Any] = []
+
+    async def _send_buffers(self, *buffers: Any) -> None:
+        """Send at the end of this turn of the event loop; wait while the client does not keep up."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._send_now)
+        self._unsent += buffers
+        await self.client.writer.drain()
+
+    def _send_now(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        self.client.writer.write(b"".join(unsent))
 
     async def command_queue_loop(self) -> None:
         """Answer requests until the client disconnects."""
@@ -41,11 +54,31 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
                 if answers:
                     await self.send(*answers)
         except DisconnectedCircuit:
-            await self._on_disconnect()
-            self.circuit.disconnect()
-            await self.context.circuit_disconnected(self)
+            await self._disconnected()
         except (asyncio.CancelledError, LoopExit):
             return
+
+    async def subscription_queue_loop(self) -> None:
+        """Send updates of monitors at once; that of caproto makes a task and a timer for each of them."""
+        self.events_on.set()
+        try:
+            while True:
+                updates = [await self.subscription_queue.get()]
+                while len(updates) < MOST_AT_ONCE and not self.subscription_queue.empty():
+                    updates.append(self.subscription_queue.get_nowait())
+                subscribed = {one.subscriptionid for each in self.subscriptions.values() for one in each}
+                # Those of a slow client that newer ones have replaced are gone.
+                commands = [command for update in updates if (command := update()) is not None]
+                await self.send(*(each for each in commands if each.subscriptionid in subscribed))
+        except DisconnectedCircuit:
+            await self._disconnected()
+        except asyncio.CancelledError:
+            return
+
+    async def _disconnected(self) -> None:
+        await self._on_disconnect()
+        self.circuit.disconnect()
+        await self.context.circuit_disconnected(self)
 
     async def _answers_to(self, commands: list[Any]) -> list[Any]:
         """Replies to commands and to those queued behind them."""

@@ -1,0 +1,61 @@
+"""The chain of gates as one compiled loop: all turns of the pattern, sorted by the hits in their last five gates.
+
+A state is a number of five bits, a hit in the last gate the lowest; a sixth bit marks photons that the last gate hid.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_ioc.physics.kernel_cache import kernel
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+HALF, HIDDEN = 16, 32
+"""States that differ in the oldest gate alone lie this far apart; those with hidden photons begin there."""
+
+
+@kernel(nogil=True)
+def walk(
+    rng: np.random.Generator, hit: Array, lost: Array, state: Counts, begin: int, states: Counts, hits: Counts
+) -> None:
+    """Go through some phases: hits are binomial among the turns in each state.
+
+    Parameters
+    ----------
+    rng
+        Random number generator; the draws are those of numpy, in its order.
+    hit, lost : float64[P, C, S]
+        Probability of a hit, and, given none, of hidden photons; `lost` is empty where none are hidden.
+    state : int64[C, S]
+        Turns by state before the first phase; afterwards, behind the last.
+    begin
+        The first phase; counted on beyond the ends of the pattern.
+    states, hits : int64[C, number, S]
+        Receive the turns by state before each phase, and the hits among them.
+    """
+    sets, number, size = states.shape
+    for i in range(number):
+        phase = (begin + i) % hit.shape[0]
+        states[:, i] = state
+        for c in range(sets):
+            for s in range(size):
+                hits[c, i, s] = rng.binomial(state[c, s], hit[phase, c, s])
+        state[:] = 0
+        for c in range(sets):
+            for s in range(size):
+                misses, after = states[c, i, s] - hits[c, i, s], 2 * (s % HALF)
+                if lost.size:
+                    hidden = rng.binomial(misses, lost[phase, c, s])
+                    state[c, HIDDEN + after] += hidden
+                    misses -= hidden
+                state[c, after] += misses
+                state[c, after + 1] += hits[c, i, s]
+
+
+def warm_up() -> None:
+    """Compile it, or load it from the cache, so that the first dwell does not wait."""
+    state, turns = np.zeros((1, 32), np.int64), np.zeros((1, 1, 32), np.int64)
+    walk(np.random.default_rng(0), np.zeros((1, 1, 32)), np.empty((0, 0, 0)), state, 0, turns, turns.copy())
