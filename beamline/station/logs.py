@@ -13,6 +13,8 @@ from pathlib import Path
 from beamline.config.own_files import open_own
 
 FOLDER = "log"
+GATHER = 0.1
+"""Seconds for which lines are gathered: waking the writing thread takes the caller longer than formatting a line."""
 CLOSE_TIMEOUT = 2.0
 """Seconds for the last lines to reach the disk."""
 
@@ -45,6 +47,7 @@ class BehindHandler(logging.Handler):
         super().__init__()
         self._file = file
         self._lines: queue.SimpleQueue[logging.LogRecord | threading.Event | None] = queue.SimpleQueue()
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
@@ -56,11 +59,14 @@ class BehindHandler(logging.Handler):
         """Wait until all queued lines are written, at most `CLOSE_TIMEOUT`."""
         written = threading.Event()
         self._lines.put(written)
+        self._hurry.set()
         written.wait(CLOSE_TIMEOUT)
+        self._hurry.clear()
 
     def close(self) -> None:
         """Write the queued lines and close the file; give up after `CLOSE_TIMEOUT` if the disk hangs."""
         self._lines.put(None)
+        self._hurry.set()
         self._thread.join(CLOSE_TIMEOUT)
         if not self._thread.is_alive():
             self._file.close()
@@ -72,6 +78,8 @@ class BehindHandler(logging.Handler):
                 line.set()
             else:
                 self._file.handle(line)
+            if self._lines.empty():
+                self._hurry.wait(GATHER)
 
 
 def rotating_log(root: Path, name: str, size: int = 1_000_000, files: int = 5) -> logging.Logger:
