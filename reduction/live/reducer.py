@@ -59,6 +59,8 @@ class LiveReducer:
         self, publish: Publish, versions: Mapping[str, str] | None = None, exclusions: Exclusions | None = None
     ) -> None:
         self.exclusions = exclusions or Exclusions()
+        self.summing = False
+        """True while earlier runs are summed again: their results are known."""
         self._publish = publish
         self._versions = dict(versions or {})
         self._raw: RawRun | None = None
@@ -184,7 +186,8 @@ class LiveReducer:
         assert self._set is not None and self._raw is not None
         self._drop_incomplete(self._set, self._raw)
         try:
-            self._set.publish(self._reduced, self.exclusions)
+            if not self.summing:
+                self._set.publish(self._reduced, self.exclusions)
         except ReductionError as error:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:

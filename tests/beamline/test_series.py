@@ -40,3 +40,19 @@ def test_an_interrupted_point_is_excluded_from_the_sums(tmp_path: Path) -> None:
     for name, doc in read(run_file(tmp_path, run.uid)):
         reducer(name, doc)
     assert reducer.spectrum().dwells.tolist() == [[2] * 7 + [0]] * 2
+
+
+def test_runs_that_are_summed_again_have_no_result_each_and_the_next_pass_has_all_of_them(tmp_path: Path) -> None:
+    events_of_first_pass(tmp_path, 32)
+    (run,) = JournalRuns(tmp_path).runs()
+    published: list[str] = []
+    reducer = LiveReducer(lambda name, doc: published.append(name))
+    reducer.summing = True
+    for name, doc in read(run_file(tmp_path, run.uid)):
+        reducer(name, doc)
+    assert published.count("descriptor") == 1  # of the points; none of a spectrum
+    reducer.summing = False
+    for name, doc in read(run_file(tmp_path, run.uid)):
+        reducer(name, doc | ({"uid": "b"} if name == "start" else {"run_start": "b"} if "run_start" in doc else {}))
+    assert reducer.spectrum().dwells.tolist() == [[4] * 8] * 2
+    assert published.count("descriptor") > 2

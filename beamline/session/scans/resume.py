@@ -24,6 +24,7 @@ from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD
 from plans.compilation.steps import is_image, order_of_passes
 from reduction.counting.visits import begins_anew, is_whole
+from reduction.live.reducer import LiveReducer
 
 GIVEN_ANEW = frozenset(
     {
@@ -145,12 +146,13 @@ class ReducingSession(Protocol):
     """The part of a session that replays into its reducer."""
 
     guard: Guard
+    reducer: LiveReducer
     replaying: bool
 
 
 def replay_into(session: ReducingSession, root: Path, uid: str, notify: Callable[[str], None]) -> None:
     """Replay a measurement into the live reducer, so that new passes are summed with it."""
-    session.replaying = True
+    session.replaying = session.reducer.summing = True
     try:
         for sentence in unreadable(root, uid):
             notify(sentence)
@@ -158,7 +160,7 @@ def replay_into(session: ReducingSession, root: Path, uid: str, notify: Callable
             for name, doc in read(run_file(root, run.uid)):
                 session.guard(name, doc)
     finally:
-        session.replaying = False
+        session.replaying = session.reducer.summing = False
 
 
 def _refuse_another(members: Iterable[Run], sample: str, edge: str | None) -> None:
