@@ -18,6 +18,13 @@ white_line_keV : (E,)
     White line of the edge that each energy belongs to.
 jet_thickness_rms, jet_pass_to_pass_rms : ()
     Noise of the jet, which counting errors do not cover.
+
+With ``"temperatures_degC": [25.0, ...]`` and a scenario that has a powder also:
+
+powder : (T, E)
+    Its signal in the region of interest, in edge steps.
+rings_0, rings_1, ... : (lines, 2)
+    Scattering vector (1/A) and intensity of its lines at each temperature.
 """
 
 from __future__ import annotations
@@ -33,9 +40,11 @@ from typing import Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
+from sim_ioc.physics.powder_rings import line_positions, phase_at
+from sim_ioc.physics.powder_spectrum import PowderSpectrum
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.sample import ScenarioTable
-from sim_ioc.scenario.scenario import ScenarioError, load_scenario
+from sim_ioc.scenario.scenario import Scenario, ScenarioError, load_scenario
 
 
 class ExpectationRequest(ScenarioTable):
@@ -44,6 +53,7 @@ class ExpectationRequest(ScenarioTable):
     energies_keV: tuple[float, ...] = Field(min_length=1, max_length=100_000)
     delay_ps: float = Field(ge=-1e9, le=1e9)
     fluence_mJ_cm2: float = Field(ge=0, le=1e4)
+    temperatures_degC: tuple[float, ...] = Field(default=(), max_length=1000)
 
 
 def read_request(path: Path) -> ExpectationRequest:
@@ -85,6 +95,26 @@ def expectation(model: ForwardModel, request: ExpectationRequest) -> dict[str, A
     }
 
 
+def of_powder(scenario: Scenario, request: ExpectationRequest) -> dict[str, Any]:
+    """The arrays of a powder; none if there is no temperature.
+
+    Raises
+    ------
+    ValueError
+        If the scenario has no powder.
+    """
+    if not request.temperatures_degC:
+        return {}
+    if scenario.powder is None:
+        raise ValueError("temperatures_degC need a scenario with a powder")
+    spectrum, phases = PowderSpectrum(scenario.powder, scenario.sample), scenario.powder.camera.phases
+    rings = {}
+    for number, temperature in enumerate(request.temperatures_degC):
+        phase = phase_at(phases, temperature)
+        rings[f"rings_{number}"] = np.stack([line_positions(phase, temperature), [line[3] for line in phase.lines]], 1)
+    return {"powder": np.stack([spectrum(request.energies_keV, each) for each in request.temperatures_degC]), **rings}
+
+
 def write_atomically(path: Path, arrays: dict[str, Any]) -> None:
     """Write an npz file atomically."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
@@ -107,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         request = read_request(options.request)
         model = ForwardModel(load_scenario(options.scenario))
-        write_atomically(options.out, expectation(model, request))
+        write_atomically(options.out, {**expectation(model, request), **of_powder(model.scenario, request)})
     except (ScenarioError, ValueError, OSError) as error:
         print(f"sim_ioc.expect: {error}", file=sys.stderr)
         return 2

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--speedup must be above 0 and at most 1e6, not {options.speedup:g}")
         if options.prefix is None:
             raise ValueError("--prefix is missing (for example --prefix sim:): a simulator never serves real names")
-        scenario = load_scenario(options.scenario)
+        scenario = load_scenario(options.scenario, options.seed)
         # Imported late, so that errors in the options are reported before server and kernels load.
         from sim_ioc.beamline import SimBeamline
         from sim_ioc.listing import table_lines, text_lines
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", metavar="FILE", help="scenario TOML, or the name of one that comes with it")
     parser.add_argument("--prefix", help="put before each PV name, for example sim:")
     parser.add_argument("--speedup", type=float, default=1.0, help="beamline seconds per wall second (1)")
+    parser.add_argument("--seed", type=int, help="of all noise, instead of that of the scenario")
     parser.add_argument("--list", action="store_true", help="print every PV and exit")
     parser.add_argument("--markdown", action="store_true", help="with --list: as the table of the documentation")
     parser.add_argument("--with-parent", action="store_true", help="stop when the parent process ends")

@@ -89,7 +89,9 @@ def _environment(server: int, repeater: int) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[dict[str, str]]:
+def simulated_beamline(
+    scenario: str | Path | None, speedup: float, seed: int | None = None
+) -> Iterator[dict[str, str]]:
     """Run the simulated beamline for the duration of a ``with`` block.
 
     Parameters
@@ -98,6 +100,8 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
         A scenario TOML, or the name of a packaged one.
     speedup : float
         Simulated seconds per second of wall time.
+    seed : int, optional
+        Of the noise, instead of that of the scenario.
 
     Yields
     ------
@@ -112,6 +116,8 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
     command = [sys.executable, "-m", "sim_ioc", "--prefix", "sim:", "--speedup", f"{speedup:g}", "--with-parent"]
     if scenario is not None:
         command += ["--scenario", str(scenario)]
+    if seed is not None:
+        command += ["--seed", str(seed)]
     with loopback_environment() as environment, _running(command, environment) as process:
         _wait_ready(process)
         yield environment

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,11 @@ GATES = 10**14
 
 
 def ask_expectation(
-    scenario: str | Path, energies: NDArray[np.float64], delay: float, fluence: float
+    scenario: str | Path,
+    energies: NDArray[np.float64],
+    delay: float,
+    fluence: float,
+    temperatures: Sequence[float] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Run a simulator process that writes its noise-free expectation, and read it.
 
@@ -40,6 +45,8 @@ def ask_expectation(
         Pump-probe delay, ps.
     fluence : float
         mJ/cm2.
+    temperatures : sequence of float
+        degC, of the powder of the scenario.
 
     Raises
     ------
@@ -48,9 +55,8 @@ def ask_expectation(
     """
     with tempfile.TemporaryDirectory(prefix="trxas-") as folder:
         request, result_file = Path(folder) / "request.json", Path(folder) / "answer.npz"
-        request.write_text(
-            json.dumps({"energies_keV": energies.tolist(), "delay_ps": delay, "fluence_mJ_cm2": fluence})
-        )
+        wanted = {"energies_keV": energies.tolist(), "delay_ps": delay, "fluence_mJ_cm2": fluence}
+        request.write_text(json.dumps({**wanted, "temperatures_degC": list(temperatures)}))
         command = [sys.executable, "-m", "sim_ioc.expect", "--scenario", str(scenario)]
         command += ["--request", str(request), "--out", str(result_file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

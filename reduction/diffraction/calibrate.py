@@ -32,8 +32,8 @@ class CameraFit:
     Attributes
     ----------
     camera : Camera
-    stddev : mapping
-        Standard deviation (m) of each of `FREE`.
+    covariance : ndarray, shape (3, 3)
+        Of `FREE`, m^2.
     rings : int
         Rings that were found.
     points : int
@@ -43,7 +43,7 @@ class CameraFit:
     """
 
     camera: Camera
-    stddev: Mapping[str, float]
+    covariance: Array
     rings: int
     points: int
     chi_square: float
@@ -51,6 +51,17 @@ class CameraFit:
     @property
     def dof(self) -> int:
         return self.points - len(FREE)
+
+    @property
+    def stddev(self) -> Mapping[str, float]:
+        """Standard deviation (m) of each of `FREE`."""
+        return dict(zip(FREE, np.sqrt(np.diagonal(self.covariance)).tolist(), strict=True))
+
+    def vector_stddev(self, q: float) -> float:
+        """Standard deviation (1/angstrom) that the geometry adds to a scattering vector."""
+        place = np.array([[float(self.camera.geometry["poni1"] / self.camera.geometry["pixel1"]), _column(self, q), q]])
+        _, slope = _linearised(np.append(place, [[0.0]], axis=1), self.camera, np.array([q]))
+        return float(np.sqrt((slope @ self.covariance @ slope.T)[0, 0]))
 
 
 def calibrate(image: Array, guess: Camera, calibrant: str = "graphite", window: float = 0.06) -> CameraFit:
@@ -90,8 +101,14 @@ def calibrate(image: Array, guess: Camera, calibrant: str = "graphite", window: 
     sigma = points[:, 2]
     matrix = jacobian / sigma[:, None]
     covariance = np.linalg.inv(matrix.T @ matrix)
-    stddev = dict(zip(FREE, np.sqrt(np.diagonal(covariance)).tolist(), strict=True))
-    return CameraFit(refined, stddev, len(there), len(points), float(((residual / sigma) ** 2).sum()))
+    return CameraFit(refined, covariance, len(there), len(points), float(((residual / sigma) ** 2).sum()))
+
+
+def _column(found: CameraFit, q: float) -> float:
+    """Where a scattering vector lies in the row of the beam, pixels."""
+    geometry = found.camera.geometry
+    angle = 2 * np.arcsin(q * wavelength(found.camera.energy) / (4 * np.pi))
+    return float((geometry["dist"] * np.tan(angle) + geometry["poni2"]) / geometry["pixel2"])
 
 
 def ring_vectors(calibrant: str, energy: float) -> Array:

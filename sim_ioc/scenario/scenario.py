@@ -266,8 +266,8 @@ def _sentence(error: Any) -> str:
     return f"{key} = {error['input']!r}: " + error["msg"]
 
 
-def load_scenario(path: str | Path | None = None) -> Scenario:
-    """Read a scenario file; without a path, the default one.
+def load_scenario(path: str | Path | None = None, seed: int | None = None) -> Scenario:
+    """Read a scenario file; without a path, the default one. A seed replaces that of the file.
 
     A bare name such as ``demo`` refers to a file that comes with the package.
 
@@ -285,6 +285,7 @@ def load_scenario(path: str | Path | None = None) -> Scenario:
         raise ScenarioError(f"scenario file {file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{file.name} is not valid TOML: {error}") from None
+    values |= {} if seed is None else {"seed": seed}
     return parse_scenario(_with_folders(values, file.absolute().parent), file.name)
 
 

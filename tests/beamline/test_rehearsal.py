@@ -7,17 +7,32 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from beamline.records.journal import Journal
 from beamline.session.scans.resume import CompleteError
 from beamline.studies.rehearsal.programme import Step, programme
 from beamline.studies.rehearsal.record import FILE, RehearsalRecord
+from beamline.studies.rehearsal.run import _seed
 from beamline.studies.rehearsal.station import Troubles, go_through
+from plans.compilation.compiled_scan import CompiledScan
+from plans.scans.delay import compiled_delay_scan
+from plans.scans.energy import compiled_energy_scan
+from plans.scans.fluence import compiled_fluence_scan
+from plans.scans.temperature import compiled_temperature_series
 
+COMPILED: dict[str, Callable[..., CompiledScan]] = {
+    "energy_scan": compiled_energy_scan,
+    "delay_scan": compiled_delay_scan,
+    "fluence_scan": compiled_fluence_scan,
+    "temperature_series": compiled_temperature_series,
+}
 STEPS = (Step("one", "energy_scan", {"edge": "Br_K"}, 9), Step("two", "energy_scan", {"edge": "Pb_L3"}, 56))
 
 
@@ -102,27 +117,74 @@ def test_the_whole_programme_is_the_published_one() -> None:
     passes = {name: step.scaled(1.0)["passes"] for name, step in steps.items()}
     assert passes["Br 100 ps"] == 9 and passes["Br 10.1 ns"] == 19
     assert (passes["Pb 100 ps"], passes["Pb 10.1 ns"]) == (56, 87)
-    assert steps["series"].arguments["temperatures"] == [25.0, 35.0, 40.0, 45.0, 55.0, 60.0, 65.0, 120.0, 140.0]
+    published = [25.0, 35.0, 40.0, 45.0, 55.0, 60.0, 65.0, 80.0, 100.0, 120.0, 140.0]
+    assert steps["series"].arguments["temperatures"] == published
     assert all(step.scaled(1e-3)["passes"] == 1 for step in steps.values())
-    assert programme(1.0)["7-ID-D"].troubles.count("BeamDump") == 2
+    troubles = [each for part in programme(1.0).values() for each in part.troubles]
+    assert sorted(troubles) == ["BeamDump", "BeamDump", "LaserUnlocked"]
+
+
+def test_the_whole_programme_has_more_than_80_000_dwells_of_the_published_seconds_a_point() -> None:
+    compiled = {
+        step.name: COMPILED[step.plan](**step.scaled(1.0)) for part in programme(1.0).values() for step in part.steps
+    }
+    assert sum(one.start["num_events"] for each in compiled.values() for one in each.passes) > 80_000
+    seconds = {name: _seconds_a_point(each) for name, each in compiled.items() if not name.startswith(("gra", "ser"))}
+    assert seconds["Br 100 ps"] == pytest.approx(54.0) and seconds["Br 10.1 ns"] == pytest.approx(66.0 + 48.0)
+    assert seconds["Pb 100 ps"] == pytest.approx(56 * 5.0) and seconds["Pb 10.1 ns"] == pytest.approx(87 * 5.0)
+    assert seconds["Br trace"] == pytest.approx(36.0) and seconds["Pb trace"] == pytest.approx(6 * 36.0)
+
+
+def _seconds_a_point(compiled: CompiledScan) -> float:
+    settings = compiled.passes[0].dwell_settings
+    return len(compiled.passes) * settings.cycles * len(settings.pattern) * settings.dwell
+
+
+def test_what_goes_on_after_an_interruption_has_noise_of_its_own(tmp_path: Path) -> None:
+    before = [_seed(number, tmp_path) for number in range(4)]
+    journal = Journal(tmp_path, min_free_bytes=0)
+    journal("start", {"uid": str(uuid4()), "time": 1.0})
+    journal.close()
+    assert len({*before, *(_seed(number, tmp_path) for number in range(4))}) == 8
+
+
+def _campaign(folder: Path, share: str) -> list[str]:
+    command = [sys.executable, "-c", "from beamline.app.cli import main; main()", "rehearse", str(folder)]
+    return [*command, "--share", share]
+
+
+def _pulls(text: str) -> list[float]:
+    return [float(row.split("│")[-2]) for row in text.splitlines() if re.search(r"│ +[+-]\d+\.\d │$", row)]
+
+
+FIGURES = {f"figure_{number}" for number in ("2", "3", "S2", "S5", "S6", "S7", "S8")}
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_a_short_campaign_goes_on_after_a_kill_and_ends_with_figures_and_a_table(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from beamline.app.cli import main; main()", "rehearse", str(tmp_path)]
-    command += ["--share", "0.01"]
+def test_a_short_campaign_goes_on_after_an_interruption_and_ends_with_figures_and_a_table(tmp_path: Path) -> None:
+    command = _campaign(tmp_path, "0.006")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
         assert first.stdout is not None
         for line in first.stdout:
-            if "Pb 100 ps" in line:
+            if "Pb trace" in line:
                 first.send_signal(signal.SIGINT)
                 break
         first.communicate(timeout=120)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert "Br 100 ps" not in done.stdout and "Pb 100 ps" in done.stdout
-    drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
-    assert drawn == {f"figure_{number}" for number in ("2", "3", "S2", "S5", "S6", "S7", "S8")}
-    pulls = [float(row.split("│")[-2]) for row in done.stdout.splitlines() if re.search(r"│ +[+-]\d+\.\d │$", row)]
-    assert len(pulls) > 8 and max(map(abs, pulls)) < 6
+    assert "Pb 100 ps" not in done.stdout and "Pb trace" in done.stdout
+    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == FIGURES
+    pulls = _pulls(done.stdout)
+    assert len(pulls) > 15 and max(map(abs, pulls)) < 5
+
+
+@pytest.mark.long
+@pytest.mark.timeout(5400)
+@pytest.mark.parametrize("share", ["0.1", "1"])
+def test_the_campaign_ends_with_a_table_that_agrees_with_the_truth(tmp_path: Path, share: str) -> None:
+    done = subprocess.run(_campaign(tmp_path, share), capture_output=True, text=True, check=False, timeout=5000)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == FIGURES
+    pulls = _pulls(done.stdout)
+    assert len(pulls) > 20 and max(map(abs, pulls)) < 5

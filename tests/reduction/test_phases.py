@@ -60,6 +60,14 @@ def guess(distance: float, aside: float) -> Camera:
     return Camera({**place, "pixel1": size, "pixel2": size, **square}, 12.9, polarisation=None)
 
 
+def by_plain_geometry(q: float, covariance: np.ndarray) -> float:
+    """Error of a scattering vector in the row of the beam, of distance and place there at 241 and 45.3 mm."""
+    half = np.arcsin(q * 12.39841984 / 12.9 / (4 * np.pi))
+    radius, by_angle = 241e-3 * np.tan(2 * half), 2 * np.pi * 12.9 / 12.39841984 * np.cos(half)
+    slopes = by_angle * np.array([-radius, 0.0, -241e-3]) / (241e-3**2 + radius**2)
+    return float(np.sqrt(slopes @ covariance @ slopes))
+
+
 def test_the_geometry_is_found_on_graphite_rings_within_its_errors() -> None:
     pytest.importorskip("pyFAI")
     image = np.random.default_rng(2).poisson(rings(241.0, 45.3, 12.9)).astype(float)
@@ -68,6 +76,7 @@ def test_the_geometry_is_found_on_graphite_rings_within_its_errors() -> None:
     assert found.rings == 3 and found.chi_square < 3 * found.dof
     assert abs(1e3 * geometry["dist"] - 241.0) < 4 * 1e3 * stddev["dist"] + 0.05
     assert abs(-1e3 * geometry["poni2"] - 45.3) < 4 * 1e3 * stddev["poni2"] + 0.02
+    assert found.vector_stddev(2.139) == pytest.approx(by_plain_geometry(2.139, found.covariance), rel=1e-3)
     with pytest.raises(ReductionError, match=r"of the rings of graphite found, of which 2 are needed"):
         calibrate(np.random.default_rng(2).poisson(20, image.shape).astype(float), guess(241.0, 45.3))
     with pytest.raises(ReductionError, match="no calibrant 'nothing'"):

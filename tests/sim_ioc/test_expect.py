@@ -89,3 +89,19 @@ def test_command_line(tmp_path: Path) -> None:
     done = subprocess.run([*command, "--out", str(tmp_path / "o.npz")], cwd=ROOT, check=False)
     assert done.returncode == 0
     assert (tmp_path / "o.npz").exists()
+
+
+def test_a_powder_is_expected_at_temperatures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = {**REQUEST, "energies_keV": [13.472, 13.57], "temperatures_degC": [25.0, 120.0]}
+    status, out = ask(tmp_path, wanted, scenario="superxas")
+    assert status == 0
+    with np.load(out, allow_pickle=False) as answer:
+        cold, hot = answer["powder"]
+        # the features at 13.472 and 13.4685 keV of the scenario; the edge moves by 5.6 meV, and is flat far above
+        assert hot[0] - cold[0] == pytest.approx(-0.024 - 0.013 * 2 ** (-4 * (3.5 / 2.5) ** 2), abs=5e-4)
+        assert hot[1] == pytest.approx(cold[1], abs=1e-5)
+        assert answer["rings_0"].shape == (13, 2)
+        cubic = answer["rings_1"]
+        assert cubic[2].tolist() == pytest.approx([4 * np.pi / (5.874 * (1 + 3.5e-5 * 3)), 105])
+    status, _ = ask(tmp_path, wanted)
+    assert status == 2 and "need a scenario with a powder" in capsys.readouterr().err

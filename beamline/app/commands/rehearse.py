@@ -12,7 +12,7 @@ from rich.table import Table
 from beamline.app.commands.stored import terminal
 
 if TYPE_CHECKING:
-    from beamline.studies.rehearsal.results import RehearsedNumber
+    from beamline.studies.rehearsal.number import RehearsedNumber
 
 
 def rehearse_command(
@@ -25,7 +25,7 @@ def rehearse_command(
     """Measure the published programme on simulated stations, beam losses included; figures and a table at the end."""
     from beamline.outputs.paper_figures.collect import collect
     from beamline.outputs.paper_figures.write import write_figures
-    from beamline.studies.rehearsal.camera import camera_of
+    from beamline.studies.rehearsal.camera import camera_of, images_in
     from beamline.studies.rehearsal.results import rehearsed
     from beamline.studies.rehearsal.run import rehearse
 
@@ -36,11 +36,11 @@ def rehearse_command(
 
     roots = rehearse(folder, share, report)
     geometry = folder / "camera.poni"
-    camera = camera_of(roots[-1], geometry)
-    found = collect(roots, theory, geometry)
+    camera = camera_of(roots["heat"], geometry)
+    found = collect(list(roots.values()), theory, geometry)
     for sentence in write_figures(folder / "figures", found):
         report(sentence)
-    console.print(table(list(rehearsed(found, camera, share))))
+    console.print(table(list(rehearsed(found, camera, images_in(roots["heat"], "series")))))
 
 
 def table(numbers: list[RehearsedNumber]) -> Table:

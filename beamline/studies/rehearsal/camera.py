@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beamline.records.images import ImageError, read_image, square_camera
-from beamline.records.runs.series import images_of, series_named
+from beamline.records.runs.series import SeriesImage, images_of, series_named
 from beamline.records.runs.store import JournalRuns
 from beamline.studies.rehearsal.record import RehearsalRecord
 from beamline.studies.rehearsal.station import GRAPHITE
@@ -16,6 +16,12 @@ GUESS = (240.0, 46.0)
 """mm; distance, and from the beam to the first column."""
 
 
+def images_in(root: Path, step: str) -> list[SeriesImage]:
+    """Images that a step of a rehearsal has taken."""
+    store = JournalRuns(root)
+    return images_of(store, series_named(store.runs(), RehearsalRecord.begun_in(root).get(step, "")))
+
+
 def camera_of(root: Path, out: Path) -> CameraFit:
     """Refine the geometry, and write it.
 
@@ -24,9 +30,7 @@ def camera_of(root: Path, out: Path) -> CameraFit:
     ImageError
         If there is no such image, or too few rings are found on it.
     """
-    store = JournalRuns(root)
-    uid = RehearsalRecord.begun_in(root).get(GRAPHITE, "")
-    images = images_of(store, series_named(store.runs(), uid))
+    images = images_in(root, GRAPHITE)
     if not images:
         raise ImageError(f"{root}: no image of the graphite windows")
     image = images[-1]

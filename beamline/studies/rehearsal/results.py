@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,22 @@ import numpy as np
 from beamline.outputs.export.result import Result
 from beamline.outputs.paper_figures.collect import PaperResults
 from beamline.outputs.paper_figures.transients import c_of
+from beamline.outputs.theory.content import Beside
+from beamline.records.runs.series import SeriesImage
 from beamline.studies.expectation import ask_expectation, expected_spectrum
-from beamline.studies.rehearsal.programme import programme
+from beamline.studies.rehearsal.heat import of_heat, of_lines
+from beamline.studies.rehearsal.number import NOTHING, RehearsedNumber
+from beamline.studies.rehearsal.programme import HEAT, LIGHT
 from plans.compilation.edges import find_edge, main_feature
 from reduction.diffraction.calibrate import CameraFit
 from reduction.settings import Settings
 from reduction.spectra.amplitudes import relative_amplitude
+from reduction.spectra.overlay import SpectrumCurve
 from reduction.spectra.ratios import Ratio, comparison_parameter
 from reduction.spectra.spectrum import Spectrum
+from reduction.theory.fit import Template, fit_models
 
 FLUENCE = 8.8
-NOTHING = float("nan")
 PUBLISHED = {"Br_K": 2.0, "Pb_L3": 0.4}
 """Transient at the main feature at 100 ps, % of the static signal."""
 LIFETIMES = ((120.0, 120.0), (900.0, 900.0))
@@ -33,39 +37,21 @@ DISTANCE, ASIDE = 241.0, 45.3
 """Of the area detector, mm, published and true in the scenario."""
 
 
-@dataclass(frozen=True)
-class RehearsedNumber:
-    """A number of the campaign.
-
-    Attributes
-    ----------
-    what, unit : str
-    published, value, error, truth : float
-        NaN where there is none.
-    """
-
-    what: str
-    unit: str
-    published: float
-    value: float
-    error: float
-    truth: float
-
-    @property
-    def pull(self) -> float:
-        """Deviation from the truth in units of the error."""
-        return (self.value - self.truth) / self.error if self.error > 0 else NOTHING
-
-
-def rehearsed(found: PaperResults, camera: CameraFit | None, share: float) -> Iterator[RehearsedNumber]:
+def rehearsed(
+    found: PaperResults, camera: CameraFit | None, images: Sequence[SeriesImage] = ()
+) -> Iterator[RehearsedNumber]:
     """Every number that the results allow."""
-    scenario = programme(share)["7-ID-D"].scenario
     for edge in PUBLISHED:
         spectra = found.spectra_of(edge)
-        yield from _of_spectra(edge, [(each, truth_of(each, scenario)) for each in spectra])
+        yield from _of_spectra(edge, [(each, truth_of(each, LIGHT)) for each in spectra])
     yield from _of_traces(found.traces)
+    for edge, thermal in found.thermal.items():
+        yield from of_heat(edge, thermal, HEAT)
     if camera is not None:
         yield from _of_camera(camera)
+        yield from of_lines(images, camera, HEAT)
+    if found.theory is not None:
+        yield from _of_theory(found.theory)
 
 
 def truth_of(result: Result, scenario: str | Path) -> Spectrum:
@@ -90,6 +76,17 @@ def _of_spectra(edge: str, spectra: list[tuple[Result, Spectrum]]) -> Iterator[R
         yield from _c(f"{edge} C at {delay}", result, truth)
     if len(spectra) > 1:
         yield _relative(edge, *spectra[:2])
+
+
+def _of_theory(theory: Beside) -> Iterator[RehearsedNumber]:
+    """Fractions of the sample in each computed state; the truth is that of the noise-free transient at the same fit."""
+    expected = truth_of(theory.result, LIGHT)
+    curve = SpectrumCurve(expected.energy, expected.transient[theory.slot], np.zeros_like(expected.energy))
+    best = [Template(name, each[None, :], np.zeros((1, 0))) for name, each in theory.differences.items()]
+    nuisance = None if theory.placed.whole else theory.placed.static[:, None]
+    true = fit_models(curve.on(theory.placed.energy).value, theory.transient.full(), best, nuisance, draws=1)
+    for fit, truth in zip(theory.fits, true, strict=True):
+        yield RehearsedNumber(f"fraction of {fit.name}", "", NOTHING, fit.amplitude, fit.stddev, truth.amplitude)
 
 
 def _c(what: str, result: Result, truth: Spectrum) -> Iterator[RehearsedNumber]:

@@ -1,63 +1,97 @@
-"""Rehearses all stations, each beside its simulator, and draws and compares what they have measured."""
+"""Rehearses all beam times at once, each beside a simulator of its own."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from beamline.records.journal import run_files
 from beamline.session.simulators import simulated_beamline
-from beamline.studies.rehearsal.programme import StationPart, programme
+from beamline.studies.rehearsal.programme import BeamTime, programme
 
 SPEEDUP = 1000.0
+FIRST_SEED, SEEDS = 20_210, 10_000
+"""Of the noise: each beam time has so many."""
+
+Notify = Callable[[str], None]
 
 
 class RehearsalError(RuntimeError):
-    """A station did not come to its end; its output has the reason."""
+    """A beam time did not come to its end; its output has the reason."""
 
 
-def rehearse(folder: Path, share: float, notify: Callable[[str], None]) -> list[Path]:
-    """Go through the programme, or go on with it, and return the data roots.
+def rehearse(folder: Path, share: float, notify: Notify) -> dict[str, Path]:
+    """Go through the programme, or go on with it, and return the data root of each beam time.
 
     Parameters
     ----------
     folder : Path
-        Of the data of all stations.
+        Of the data of all beam times.
     share : float
         Of the passes of the published programme.
     notify : callable
-        Called with progress messages.
+        Called with progress messages, in threads.
 
     Raises
     ------
     RehearsalError
-        If a station did not come to its end; called again, the rehearsal goes on there.
+        If a beam time did not come to its end; called again, the rehearsal goes on there.
     """
-    roots = []
-    for name, part in programme(share).items():
-        notify(f"{name}: {len(part.steps)} steps")
-        _station(name, part, folder, share, notify)
-        roots.append(folder / part.config)
+    parts = programme(share)
+    roots = {name: folder / name for name in parts}
+    running: list[subprocess.Popen[str]] = []
+    with ThreadPoolExecutor(len(parts)) as pool:
+        jobs = [
+            pool.submit(_beam_time, name, part, _seed(number, roots[name]), folder, share, notify, running)
+            for number, (name, part) in enumerate(parts.items())
+        ]
+        try:
+            failures = [text for job in jobs if (text := job.result())]
+        except KeyboardInterrupt:
+            for process in running:
+                process.send_signal(signal.SIGTERM)
+            raise
+    if failures:
+        raise RehearsalError(f"{'; '.join(failures)}; call the rehearsal again to go on")
     return roots
 
 
-def _station(name: str, part: StationPart, folder: Path, share: float, notify: Callable[[str], None]) -> None:
-    command = [sys.executable, "-m", "beamline.studies.rehearsal.station", "--station", name]
+def _seed(number: int, root: Path) -> int:
+    """Of the noise: what goes on after an interruption must not have that of its beginning once more."""
+    return FIRST_SEED + number * SEEDS + len(list(run_files(root)))
+
+
+def _beam_time(
+    name: str,
+    part: BeamTime,
+    seed: int,
+    folder: Path,
+    share: float,
+    notify: Notify,
+    running: list[subprocess.Popen[str]],
+) -> str:
+    """Rehearse one beam time in a process; why it did not come to its end, or nothing."""
+    command = [sys.executable, "-m", "beamline.studies.rehearsal.station", "--beam-time", name]
     command += ["--folder", str(folder), "--share", repr(share), "--rate", f"{SPEEDUP:g}"]
-    with simulated_beamline(part.scenario, SPEEDUP) as environment:
+    with simulated_beamline(part.scenario, SPEEDUP, seed) as environment:
         process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C in the terminal reaches it through this process alone
         )
+        running.append(process)
         assert process.stdout is not None
         last = ""
-        try:
-            for line in process.stdout:
-                last = line.rstrip()
-                notify(last)
-            status = process.wait()
-        finally:  # after Ctrl-C, which the session has got too: it ends its scan and shuts the shutter
-            process.wait()
-    if status:
-        raise RehearsalError(f"{name} ended with status {status}: {last}; call the rehearsal again to go on")
+        for line in process.stdout:
+            last = line.rstrip()
+            notify(f"{name}: {last}")
+        status = process.wait()
+    return f"{name} ended with status {status}: {last}" if status else ""

@@ -1,4 +1,4 @@
-"""One station of a rehearsal: ``python -m beamline.studies.rehearsal.station``, beside its running simulator.
+"""One beam time of a rehearsal: ``python -m beamline.studies.rehearsal.station``, beside its running simulator.
 
 It goes through the steps that the record does not have, resumes one that was begun, and meets faults on the way.
 """
@@ -6,13 +6,16 @@ It goes through the steps that the record does not have, resumes one that was be
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import Any, Protocol
 
-from beamline.studies.rehearsal.programme import StationPart, Step, programme
+from beamline.studies.rehearsal.programme import BeamTime, Step, programme
 from beamline.studies.rehearsal.record import RehearsalRecord
 
 FAULT_LASTS = 0.5
@@ -20,6 +23,8 @@ FAULT_LASTS = 0.5
 FIRST_FAULT = 60
 """Events before the first fault, and between two of them times its number."""
 GRAPHITE = "graphite"
+PARENT_CHECK = 1.0
+"""Seconds of wall time."""
 
 
 class SteppingSession(Protocol):
@@ -93,31 +98,34 @@ class Troubles:
             timer.start()
 
 
-def rehearse_station(part: StationPart, root: Path, record: RehearsalRecord, share: float, rate: float) -> None:
+def rehearse_station(part: BeamTime, root: Path, record: RehearsalRecord, share: float, rate: float) -> None:
     """Start a session on the simulated station and go through its steps."""
     from ophyd import EpicsSignal
 
     from beamline.config.models import load
     from beamline.session.session import Session, start
 
-    changes: dict[str, Any] = {"clock_rate": rate, "data": {"root": str(root), "min_free_gb": 0.2}}
-    more = {
+    roles = load(part.config).roles.model_dump()
+    changes: dict[str, Any] = {
+        "clock_rate": rate,
+        "data": {"root": str(root), "min_free_gb": 0.2},
+        "roles": {**roles, "counters": part.counters or roles["counters"]},
         "display": {"live_figure": "off"},
         "xray_shutter": {"reopen": True},
         "control": {"lock": str(root / "locks")},
     }
-    config = load(part.config, **changes, **more)
-    with start(config, fill_catalogue=False, notify=_print) as session:
+    with start(load(part.config, **changes), fill_catalogue=False, notify=_print) as session:
         if not isinstance(session, Session):
             raise RuntimeError(f"another rehearsal is writing to {root}; choose another folder")
 
+        session.kinetics.close()  # nobody watches the fits after each point
         signals: dict[str, EpicsSignal] = {}
 
         def put(name: str, value: int) -> None:
             signals.setdefault(name, EpicsSignal(name, name="fault")).put(value, wait=False)
 
         def before(step: str) -> None:
-            _print(f"{part.config}: {step}")
+            _print(step)
             if "cell" in session.beamline:
                 put("sim:X10DA-ES1-CELL:Sample", int(step != GRAPHITE))
 
@@ -129,22 +137,38 @@ def _print(text: str) -> None:
     print(text, flush=True)
 
 
+def _end_with_parent(parent: int, ended: Event) -> None:
+    """End in order when the parent has ended: its simulator ends too."""
+    while os.getppid() == parent and not ended.wait(PARENT_CHECK):
+        pass
+    if not ended.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Rehearse one station; exit status 0, or 1 with a line on standard error."""
+    """Rehearse one beam time; exit status 0, or 1 with a line on standard error."""
+    from beamline.session.orderly_end import OrderlyEnd
+
     parser = argparse.ArgumentParser(prog="python -m beamline.studies.rehearsal.station")
-    parser.add_argument("--station", required=True)
+    parser.add_argument("--beam-time", required=True)
     parser.add_argument("--folder", required=True, type=Path)
     parser.add_argument("--share", required=True, type=float)
     parser.add_argument("--rate", required=True, type=float)
     options = parser.parse_args(arguments)
-    part = programme(options.share)[options.station]
-    root = options.folder.absolute() / part.config
+    part = programme(options.share)[options.beam_time]
+    root = options.folder.absolute() / options.beam_time
+    logging.getLogger("bluesky").addHandler(logging.NullHandler())  # its traces of plans that were cut off
+    ended = Event()
+    Thread(target=_end_with_parent, args=(os.getppid(), ended), daemon=True, name="parent").start()
     try:
-        record = RehearsalRecord(root, options.share)
-        rehearse_station(part, root, record, options.share, options.rate)
+        with OrderlyEnd():
+            record = RehearsalRecord(root, options.share)
+            rehearse_station(part, root, record, options.share, options.rate)
     except Exception as error:  # noqa: BLE001 - the parent process reports it
-        print(f"{options.station}: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    finally:
+        ended.set()
     return 0
 
 
