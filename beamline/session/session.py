@@ -17,6 +17,7 @@ from beamline.records.journal import Journal, JournalError, SealedRun, seal
 from beamline.records.provenance import versions
 from beamline.records.runs.arrays import dataset
 from beamline.records.runs.journal_runs import JournalRuns
+from beamline.records.runs.run_index import RunIndex
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
 from beamline.session.control import SoleControl, checked_first
@@ -100,7 +101,7 @@ class Session:
     def _wire(self, control: SoleControl, notify: Callable[[str], None], closing: ExitStack) -> None:
         config, beamline = self.config, self.beamline
         root = config.data.root
-        self.sealed: list[SealedRun] = list(seal(root, notify))
+        self.sealed: list[SealedRun] = list(seal(root, notify, RunIndex(root).stopped()))
         self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
         closing.callback(self.journal.close)
         code = versions()

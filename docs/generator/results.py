@@ -10,7 +10,8 @@ from typing import Any
 from numpydoc.docscrape import NumpyDocString
 
 from docs.generator.markdown import code, one_line, parameters, plain_default, table
-from reduction.documents.results import FIT_UNITS, RATE_UNITS, RELATIVE_UNITS, SPECTRUM_UNITS
+from reduction.documents.results import FIT_UNITS, RELATIVE_UNITS, SPECTRUM_UNITS
+from reduction.documents.streams import RATE_UNITS
 from reduction.settings import Settings
 from reduction.spectra.spectrum import Spectrum
 from reduction.traces.delay import DelayScan

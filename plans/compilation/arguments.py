@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plans.protocols import TimedCounter
+if TYPE_CHECKING:  # bluesky takes a fifth of a second to import
+    from plans.protocols import TimedCounter
 
 MOST_PASSES = 10_000
 LEAST_EV = 500.0

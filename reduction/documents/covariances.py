@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.imported.spectra import MAP_COVARIANCE, MAP_SLOTS
+from reduction.imported.keys import MAP_COVARIANCE, MAP_SLOTS
 from reduction.statistics.factored import Factored
 
 Array = NDArray[np.float64]

@@ -16,8 +16,9 @@ from reduction.detectors.agreement import DetectorAgreement
 from reduction.diagnostics.diagnostics import Diagnostics
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.covariances import OF_ALL
-from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
-from reduction.imported.spectra import MAP_COVARIANCE
+from reduction.documents.raw import AXES, DELAY_AXIS, FLUENCE_AXIS, RawRun
+from reduction.documents.streams import RATE_UNITS
+from reduction.imported.keys import MAP_COVARIANCE
 from reduction.shots.sums import ShotCounts
 from reduction.spectra.spectrum import Spectrum
 from reduction.spectra.unpumped import NO_LASER, WITH_LASER
@@ -28,24 +29,6 @@ from reduction.traces.kinetics.fit import KineticFit
 Publish = Callable[[str, Any], None]
 ExitStatus = Literal["success", "abort", "fail"]
 PROCEDURE = "counting"
-
-DETECTORS_STREAM = "detectors"
-"""Stream with the agreement of several counters, and the share of each in the result."""
-RATE_UNITS = "photons per I0 count"
-STREAM_OF_AXIS = {ENERGY_AXIS: "spectrum", DELAY_AXIS: "trace", FLUENCE_AXIS: "trace"}
-"""Stream with the result of a whole grid."""
-RESULT_STREAMS = frozenset(STREAM_OF_AXIS.values())
-
-
-def stream_of(stream: str, detector: str = "") -> str:
-    """Stream of one of several counters; without its name, of their combination or of the only one."""
-    return f"{stream}_{detector}" if detector else stream
-
-
-def has_result(stop: Mapping[str, Any] | None) -> bool:
-    """Whether a reduced run has the result of a whole grid, by its stop document."""
-    numbers = (stop or {}).get("num_events") or {}
-    return any(numbers.get(stream) for stream in RESULT_STREAMS)
 
 
 def point_data(update: PointUpdate, axis: str, value: float, dwells: tuple[int, int]) -> dict[str, Any]:
@@ -76,8 +59,6 @@ POINT_UNITS = {
     **dict.fromkeys(("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev"), RATE_UNITS),
     "difference_covariance": f"({RATE_UNITS})^2",
 }
-SHOTS_STREAM = "shots"
-"""Stream of the points computed from shots alone."""
 SHOT_UNITS = {**POINT_UNITS, **dict.fromkeys(("height", "height_stddev"), "ADC units")}
 
 

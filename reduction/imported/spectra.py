@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
 from reduction.errors import ReductionError
+from reduction.imported.keys import MAP_COVARIANCE, MAP_SLOTS
 from reduction.references.methods import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalised_alone
@@ -23,8 +24,6 @@ Flags = NDArray[np.bool_]
 
 LARGEST = 1_500_000
 """Values of the covariance between slots that are kept; those of each slot always are."""
-MAP_SLOTS, MAP_COVARIANCE = "map_slots", "map_slot_covariance"
-"""Keys of the slots that have a covariance with each other where not all of them have, and of that covariance."""
 
 
 @dataclass(frozen=True)

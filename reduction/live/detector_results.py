@@ -14,16 +14,14 @@ from reduction.detectors.agreement import DetectorAgreement, agreement_of_spectr
 from reduction.detectors.combine import scan_wide_weights
 from reduction.documents.raw import ENERGY_AXIS, RawRun
 from reduction.documents.results import (
-    DETECTORS_STREAM,
     SPECTRUM_UNITS,
-    STREAM_OF_AXIS,
     ReducedRun,
     detectors_data,
     spectrum_data,
-    stream_of,
     trace_data,
     trace_units,
 )
+from reduction.documents.streams import DETECTORS_STREAM, STREAM_OF_AXIS, stream_of
 from reduction.errors import ReductionError
 from reduction.live.counters import Combined, settings_of
 from reduction.live.scan_result import Result, reduce_scan

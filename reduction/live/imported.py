@@ -12,14 +12,8 @@ from reduction.counting.phases import Pattern
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.patterns import pattern_of
 from reduction.documents.raw import AXES, ENERGY_AXIS, IMPORTED, PRIMARY, RawRun, raw_run
-from reduction.documents.results import (
-    RELATIVE_UNITS,
-    SPECTRUM_UNITS,
-    STREAM_OF_AXIS,
-    Publish,
-    ReducedRun,
-    exclusions_data,
-)
+from reduction.documents.results import RELATIVE_UNITS, SPECTRUM_UNITS, Publish, ReducedRun, exclusions_data
+from reduction.documents.streams import STREAM_OF_AXIS
 from reduction.errors import ReductionError
 from reduction.imported.columns import slots_of
 from reduction.imported.finished import finished_of

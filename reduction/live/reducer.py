@@ -27,7 +27,8 @@ from reduction.documents.raw import (
     is_reducible,
     raw_run,
 )
-from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, point_data, stream_of
+from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, point_data
+from reduction.documents.streams import stream_of
 from reduction.errors import ReductionError
 from reduction.live.counters import Counters, not_read, settings_of
 from reduction.live.scan_result import Result, reduce_scan

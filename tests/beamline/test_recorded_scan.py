@@ -17,7 +17,7 @@ from beamline.records.runs.job import plan_job
 from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.replay import replay
 from plans.compilation.edges import find_edge
-from reduction.documents.results import RESULT_STREAMS
+from reduction.documents.streams import RESULT_STREAMS
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_scan.tar.xz"
 SAME = 1e-9

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from beamline.records.catalogue.wanted import Wanted
 from beamline.records.journal import Journal, run_file
-from beamline.records.runs import run_index
+from beamline.records.runs import journal_runs, run_index
 from beamline.records.runs.journal_runs import JournalRuns
-from beamline.records.runs.run_index import FILE
+from beamline.records.runs.run_index import FILE, RunIndex
 from beamline.records.runs.search import search
 from tests.beamline.example_runs import announced, raw_run, reduced_run, uid_of_run
+
+seal_module = sys.modules["beamline.records.journal.seal"]
+"""The package has a function of the same name."""
 
 
 def measure(root: Path, number: int) -> list[str]:
@@ -63,7 +67,7 @@ def test_only_files_that_changed_are_opened(tmp_path: Path, opened: list[Path]) 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"version": 0, "runs": []}', '{"version": 1, "runs": [["a", 1, 2, 3]]}']
+    "content", ["", "[]", '{"version": 0, "runs": []}', '{"version": 2, "runs": [["a", 1, 2, 3]]}']
 )
 def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, content: str, opened: list[Path]) -> None:
     uids = measure(tmp_path, 2)
@@ -123,3 +127,35 @@ def test_the_index_gives_pages_in_the_order_of_all_runs(tmp_path: Path) -> None:
     assert [run.uid for runs, _ in pages for run in runs] == uids == [run.uid for run in store.runs()]
     assert [earlier for _, earlier in pages] == [0, 1, 3]
     assert [run.uid for run in store.found(Wanted(sample="sample 3"), 2)[0]] == uids[6:8]
+
+
+def test_only_the_runs_that_are_asked_for_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uids = measure(tmp_path, 3)
+    store = JournalRuns(tmp_path)
+    assert [run.uid for run in store.listed()] == uids
+    read: list[Path] = []
+    ends = journal_runs.start_and_stop
+
+    def counted(path: Path) -> object:
+        read.append(path)
+        return ends(path)
+
+    monkeypatch.setattr(journal_runs, "start_and_stop", counted)
+    (found,) = store.where(lambda run: run.start.get("sample") == "sample 1")
+    assert found.uid == uids[2] and found.start["plan_name"] and read == [run_file(tmp_path, uids[2])]
+
+
+def test_a_session_opens_no_run_that_has_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(tmp_path, 2)
+    journal = Journal(tmp_path, min_free_bytes=0)
+    cut_off = raw_run(1, seed=9, scan_id=9)
+    for name, doc in cut_off[:-1]:
+        journal(name, doc)
+    journal.close()
+    stopped = RunIndex(tmp_path).stopped()
+    assert len(stopped) == 4
+    looked: list[Path] = []
+    monkeypatch.setattr(seal_module, "ends_with_stop", lambda path: looked.append(path))
+    (sealed,) = seal_module.seal(tmp_path, stopped=stopped)
+    assert looked == [sealed.path] == [run_file(tmp_path, uid_of_run(cut_off))]
+    assert len(RunIndex(tmp_path).stopped()) == 5  # the index follows

@@ -15,7 +15,7 @@ from beamline.records.runs.compare import compare
 from beamline.records.runs.job import plan_job
 from beamline.records.runs.replay import replay
 from beamline.records.runs.store import CatalogueRuns, JournalRuns
-from reduction.documents.results import has_result
+from reduction.documents.streams import has_result
 from tests.beamline.catalogue_writing import write_catalogue
 from tests.chaos.file_faults import FOREIGN_CONTENT
 from tests.chaos.leftovers import (

@@ -16,7 +16,7 @@ from beamline.records.runs.run import Document, Run, RunError
 from beamline.records.runs.search import runs_named
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import IMPORTED, PRIMARY
-from reduction.documents.results import has_result
+from reduction.documents.streams import has_result
 from reduction.live.imported import ImportedReducer
 
 

@@ -19,7 +19,7 @@ from beamline.records.runs.store import RunStore
 from reduction.documents.covariances import covariance_of_slot
 from reduction.documents.patterns import binned_pattern
 from reduction.documents.raw import ENERGY_AXIS, IMPORTED, is_pumped, pump_delay_of
-from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
+from reduction.documents.streams import RATE_UNITS, STREAM_OF_AXIS
 from reduction.errors import ReductionError
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 REPLY_TIMEOUT = 2.0
 """Seconds."""
@@ -35,6 +36,8 @@ def server_fault(where: str, key: str | None, timeout: float = REPLY_TIMEOUT) ->
     timeout : float
         Timeout of a request, s.
     """
+    import httpx  # imported here: most commands ask no server
+
     root, _, tree = where.rstrip("/").partition("/api/v1/metadata")
     headers = {"Authorization": f"Apikey {key}"} if key else {}
     try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 ROUTE = "run_search"
 """Path of the route below ``/api/v1``, followed by the path of the catalogue."""
 SEARCH = "search"
@@ -67,6 +65,8 @@ def search_runs(client: Any, wanted: Wanted, newest: int, page: int = 1) -> dict
     parameters = {**wanted.parameters(), "newest": min(newest, MOST), "page": page}
     path = "/".join(client.path_parts)
     reply = client.context.http_client.get(f"{client.context.api_uri}{ROUTE}/{path}", params=parameters)
+    import httpx  # imported here: most commands search a journal
+
     if reply.status_code in (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED):
         return None
     found: dict[str, Any] = handle_error(reply).json()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.status import STOPPED, read_status, writer_directory
-from beamline.records.journal import run_files, uid_of
+from beamline.records.journal import journal_directory, uid_of
 from beamline.records.journal.ends import is_being_written
-from beamline.records.journal.files import size_of
+from beamline.records.journal.files import FileState, run_states
 
 FEW = 3
 """Runs that are named one by one."""
@@ -28,11 +28,12 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
     status = read_status(root)
     if status is None:
         return "The catalogue lags: nothing has been copied to it yet (no catalogue writer has run for this journal)."
-    behind = runs_behind(root, catalogue)
+    position, states = WriterPosition(writer_directory(root), str(catalogue)), run_states(root)
+    behind = _behind(root, position, states)
     running = [path for path in behind if is_being_written(path)]
     ended = len(behind) - len(running)
     going = f" {len(running)} runs are being written." if running else ""
-    lacking = describe_incomplete(incomplete_runs(root, catalogue))
+    lacking = describe_incomplete(_incomplete(position, states))
     if not ended:
         return " ".join(filter(None, (f"The catalogue has every completed run.{going}", lacking)))
     later = " The next session resumes this." if status.state == STOPPED else ""
@@ -41,15 +42,21 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
 
 def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:
     """Files of runs that are incomplete in the catalogue, including those still being written."""
-    position = WriterPosition(writer_directory(root), str(catalogue))
-    sizes = {path: size_of(path) for path in run_files(root)}
-    return [path for path, size in sizes.items() if size is not None and not position.complete(uid_of(path), size)]
+    return _behind(root, WriterPosition(writer_directory(root), str(catalogue)), run_states(root))
+
+
+def _behind(root: str | Path, position: WriterPosition, states: Mapping[str, FileState]) -> list[Path]:
+    folder = journal_directory(root)
+    return [folder / name for name, state in states.items() if not position.complete(uid_of(name), state.size)]
 
 
 def incomplete_runs(root: str | Path, catalogue: str | Path) -> dict[str, str]:
     """Runs that stay incomplete in the catalogue, by uid, with the reason; the journal has them in full."""
-    position = WriterPosition(writer_directory(root), str(catalogue))
-    here = {uid_of(path) for path in run_files(root)}
+    return _incomplete(WriterPosition(writer_directory(root), str(catalogue)), run_states(root))
+
+
+def _incomplete(position: WriterPosition, states: Iterable[str]) -> dict[str, str]:
+    here = set(map(uid_of, states))
     return {uid: "; ".join(reasons) for uid, reasons in position.left_out().items() if uid in here}
 
 

@@ -81,14 +81,16 @@ class FileState(NamedTuple):
     changed: int
 
 
-def run_states(root: str | Path) -> dict[str, FileState]:
-    """State of each file of the journal by its name, the earliest run first."""
+def run_states(root: str | Path, odd: dict[str, str] | None = None) -> dict[str, FileState]:
+    """State of each file of the journal by its name, the earliest run first; `odd` takes what is no file, as below."""
     found = dict[str, FileState]()
     for entry in sorted(_entries(root, _RUN_NAME.fullmatch), key=lambda entry: entry.name):
         with suppress(FileNotFoundError):  # moved away meanwhile
             if entry.is_file(follow_symlinks=False):
                 status = entry.stat(follow_symlinks=False)
                 found[entry.name] = FileState(status.st_size, status.st_mtime_ns)
+            elif odd is not None:
+                odd[entry.name] = _kind(entry)
     return found
 
 
@@ -142,9 +144,10 @@ def size_of(path: Path) -> int | None:
         return None
 
 
-def uid_of(path: Path) -> str:
+def uid_of(path: Path | str) -> str:
     """The run's uid, read from the file's name."""
-    return path.name.removesuffix(SUFFIX).rpartition("_")[2]
+    name = path if isinstance(path, str) else path.name
+    return name.removesuffix(SUFFIX).rpartition("_")[2]
 
 
 def try_lock(descriptor: int, patience: float = 0.0) -> bool:

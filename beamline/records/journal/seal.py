@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,17 +36,20 @@ class SealedRun:
         return f"{self.uid[:8]} ({self.plan_name}; {counts})"
 
 
-def seal(root: str | Path, notify: Callable[[str], None] = lambda sentence: None) -> list[SealedRun]:
+def seal(
+    root: str | Path, notify: Callable[[str], None] = lambda sentence: None, stopped: Container[str] = ()
+) -> list[SealedRun]:
     """Close each run that has no stop document and whose writer has died, as interrupted.
 
     An incomplete last record is set aside first. Runs of another running process are left alone. So are files without a
-    start document, and files that are not journal files of this user, each with a message to `notify`.
+    start document, and files that are not journal files of this user, each with a message to `notify`. Files named in
+    `stopped` are known to end with a stop document, and are not opened.
     """
     for path, kind in odd_files(root).items():
         notify(f"{path} is left alone: {kind}.")
     sealed = []
     for path in run_files(root):
-        if ends_with_stop(path):
+        if path.name in stopped or ends_with_stop(path):
             continue
         try:
             run = _seal_file(path)

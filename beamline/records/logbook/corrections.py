@@ -28,6 +28,8 @@ class Corrections:
 
     def applied(self, start: Mapping[str, Any]) -> dict[str, Any]:
         """The start document of a raw run, or of its result, with corrected entries."""
+        if not self._by_run and isinstance(start, dict):
+            return start
         found, about = dict(start), dict[str, str]()
         for each in self._by_run.get(str(start.get("analysis_of") or start.get("uid")), ()):
             for key, value in each.entries.items():

@@ -17,7 +17,7 @@ from beamline.records.runs.store import RunStore
 from reduction.documents.covariances import covariance_of_slots, has_covariance
 from reduction.documents.patterns import binned_pattern
 from reduction.documents.raw import AXES, ENERGY_AXIS, pump_delay_of
-from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
+from reduction.documents.streams import RATE_UNITS, STREAM_OF_AXIS
 
 if TYPE_CHECKING:
     import xarray as xr

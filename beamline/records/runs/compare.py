@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from reduction.documents.results import RESULT_STREAMS
+from reduction.documents.streams import RESULT_STREAMS
 
 Document = Mapping[str, Any]
 Streams = dict[str, list[Document]]

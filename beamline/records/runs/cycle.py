@@ -16,7 +16,7 @@ from beamline.records.runs.shot_store import SHOTS_NAME, ShotStore
 from beamline.records.runs.store import RunStore, open_runs
 from beamline.records.shot_files.dwells import reduce_dwell
 from beamline.records.workers.cluster import FailedTask, WorkersError, run_tasks, workers_of
-from reduction.documents.results import has_result
+from reduction.documents.streams import has_result
 from reduction.errors import ReductionError
 
 Changed = tuple[ResultChange, ...] | str

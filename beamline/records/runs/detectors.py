@@ -12,7 +12,7 @@ import numpy as np
 from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Document
 from reduction.documents.detectors import COUNTER, FPGA
-from reduction.documents.results import DETECTORS_STREAM, stream_of
+from reduction.documents.streams import DETECTORS_STREAM, stream_of
 
 COMBINED = "combined"
 """Name of the combination of several detectors."""

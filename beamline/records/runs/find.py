@@ -63,7 +63,7 @@ def whole_set(root: Path, name: str) -> str:
     RunError
         If several sets begin so.
     """
-    sets = sorted({str(run.scan_set) for run in JournalRuns(root).runs() if str(run.scan_set or "").startswith(name)})
+    sets = sorted({str(run.scan_set) for run in JournalRuns(root).listed() if str(run.scan_set or "").startswith(name)})
     if name in sets or not sets:
         return name
     if len(sets) > 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from beamline.records.catalogue.wanted import Wanted
-from beamline.records.journal import damage, journal_directory, odd_files, read, run_file
+from beamline.records.journal import damage, journal_directory, read, run_file
 from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
@@ -60,6 +60,14 @@ class JournalRuns:
         rows = [run for run in listed_rows(listed) if is_named(run, beginnings, reduced.get(run.uid, []))]
         return self._with_reduced(rows, listed)
 
+    def listed(self) -> list[Run]:
+        """All runs in order, of each start document only what the index keeps."""
+        return self._listed()
+
+    def where(self, fits: Callable[[Run], bool]) -> list[Run]:
+        """Runs with their whole documents whose entries in the index fit, in order; only their files are read."""
+        return list(self._read(filter(fits, self._listed())))
+
     def _with_reduced(self, rows: Iterable[Run], listed: Iterable[Run]) -> list[Run]:
         uids = {run.uid for run in rows}
         return list(self._read(run for run in listed if run.uid in uids or run.raw_uid in uids))
@@ -68,10 +76,11 @@ class JournalRuns:
         """All runs in order, each with what the index has of it."""
         logbook = read_logbook(self._root)
         self._corrections, notes = Corrections(logbook.corrections), logbook.notes_by_run()
-        self._left_alone = {path.name: kind for path, kind in odd_files(self._root).items()}
+        listed = self._index.listed()
+        self._left_alone = dict(self._index.odd)
         self._names = {}
         found = []
-        for name, each in self._index.listed().items():
+        for name, each in listed.items():
             if each.start:
                 run = Run(self._corrections.applied(each.start), None, notes=notes.get(str(each.start["uid"]), ()))
                 self._names[run.uid] = name

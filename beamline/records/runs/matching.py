@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Sized
 from beamline.records.catalogue.wanted import Wanted
 from beamline.records.runs.run import Run
 
+ENTRY_OF = {"beamline": "beamline_name"}
+"""Entries of start documents that are asked for by another name."""
+
 
 def listed_rows(runs: Iterable[Run]) -> list[Run]:
     """Raw runs, and reduced ones whose raw run is missing."""
@@ -17,7 +20,9 @@ def listed_rows(runs: Iterable[Run]) -> list[Run]:
 
 def matching(rows: Iterable[Run], runs: Iterable[Run], wanted: Wanted) -> Iterator[Run]:
     """The rows that are wanted; `runs` has their reduced runs."""
-    reduced = by_raw_run(runs)
+    if not wanted:
+        return iter(rows)
+    reduced = by_raw_run(runs) if wanted.uid else {}
     return (run for run in rows if matches(run, wanted, reduced.get(run.uid, [])))
 
 
@@ -42,12 +47,15 @@ def page_of(rows: Sized, newest: int, page: int) -> tuple[int, int]:
 
 def matches(run: Run, wanted: Wanted, uids: Iterable[str]) -> bool:
     """Whether a run is wanted, as the server of a catalogue judges it; `uids` are its own and its reduced runs'."""
-    entries = {**run.start, "beamline": run.start.get("beamline_name")}
+    entries = run.start
     return (
-        all(str(entries.get(key) or "").lower() == value.lower() for key, value in wanted.equal().items())
-        and _has_words(str(run.start.get("sample") or ""), wanted.sample)
-        and _has_words(" ".join(note.searched() for note in run.notes), wanted.note)
-        and is_named(run, (wanted.uid.lower(),), uids)
+        all(
+            str(entries.get(ENTRY_OF.get(key, key)) or "").lower() == value.lower()
+            for key, value in wanted.equal().items()
+        )
+        and (not wanted.sample or _has_words(str(entries.get("sample") or ""), wanted.sample))
+        and (not wanted.note or _has_words(" ".join(note.searched() for note in run.notes), wanted.note))
+        and (not wanted.uid or is_named(run, (wanted.uid.lower(),), uids))
         and (wanted.since is None or run.time >= wanted.since)
         and (wanted.until is None or run.time < wanted.until)
     )

@@ -9,7 +9,7 @@ from beamline.records.runs.find import find, reduced_runs
 from beamline.records.runs.run import Document, Run, RunError
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import PRIMARY
-from reduction.documents.results import has_result
+from reduction.documents.streams import has_result
 
 
 class NoResultError(RunError):

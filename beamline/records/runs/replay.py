@@ -22,7 +22,7 @@ from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Document, Run, RunEr
 from beamline.records.runs.store import RunStore
 from reduction.diagnostics.exclusions import Entry, Exclusions
 from reduction.documents.raw import IMPORTED
-from reduction.documents.results import SHOTS_STREAM, has_result
+from reduction.documents.streams import SHOTS_STREAM, has_result
 from reduction.live.imported import ImportedReducer
 from reduction.live.reducer import LiveReducer
 from reduction.settings import Settings

@@ -10,7 +10,7 @@ import numpy as np
 
 from beamline.records.runs.compare import Document, streams_of
 from reduction.documents.raw import AXES
-from reduction.documents.results import RESULT_STREAMS
+from reduction.documents.streams import RESULT_STREAMS
 
 Documents = Iterable[tuple[str, Document]]
 QUANTITIES = ("static", "off", "on", "transient")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from beamline.records.logbook import Note
@@ -42,16 +44,16 @@ class Run:
     running: bool = False
     notes: tuple[Note, ...] = ()
 
-    @property
+    @cached_property
     def uid(self) -> str:
         return str(self.start["uid"])
 
-    @property
+    @cached_property
     def time(self) -> float:
         """Start time, seconds since 1970."""
         return float(self.start.get("time", 0.0))
 
-    @property
+    @cached_property
     def raw_uid(self) -> str | None:
         """Uid of its raw run; None if it is a raw run itself."""
         return self.start.get("analysis_of")
@@ -85,11 +87,13 @@ def in_order(runs: list[Run]) -> list[Run]:
     Each beamline, cycle and proposal has its own scan numbers. Runs without a number (of other programs) are ordered by
     time.
     """
-    numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
-    latest: dict[tuple[str, ...], float] = {}
-    rank_of = {}
-    for rank, run in enumerate(numbered):  # a clock that was set back does not put a run before an earlier number
-        series = tuple(str(run.start.get(key)) for key in ("beamline_name", "cycle", "proposal"))
+    numbered = sorted(
+        ((number, run.time, run) for run in runs if (number := _number(run)) is not None), key=itemgetter(0, 1)
+    )
+    latest: dict[tuple[Any, ...], float] = {}
+    rank_of: dict[str, tuple[float, int]] = {}
+    for rank, (_, _, run) in enumerate(numbered):  # a clock set back does not put a run before an earlier number
+        series = tuple(map(str, map(run.start.get, ("beamline_name", "cycle", "proposal"))))
         latest[series] = max(latest.get(series, run.time), run.time)
         rank_of[run.uid] = latest[series], rank
 

@@ -22,11 +22,11 @@ from beamline.records.runs.run import unfit_start
 logger = logging.getLogger(__name__)
 
 FILE = "run_index.json"
-VERSION = 1
+VERSION = 2
 """Of what is kept; that of another version is made again."""
 KEPT = (
     "uid", "time", "scan_id", "scan_set", "series", "analysis_of",
-    "beamline_name", "cycle", "proposal", "sample", "edge",
+    "beamline_name", "cycle", "proposal", "sample", "edge", "scan_axis", "night", "place",
 )  # fmt: skip
 """Entries of start documents by which runs are found and ordered."""
 
@@ -41,10 +41,13 @@ class ListedRun:
         Entries `KEPT` of its start document; empty if it cannot be listed.
     why : str
         Why not; empty while it is being written.
+    stopped : bool
+        Whether its file ends with its stop document.
     """
 
     start: Mapping[str, Any]
     why: str = ""
+    stopped: bool = False
 
 
 class RunIndex:
@@ -60,13 +63,20 @@ class RunIndex:
         self._root = root
         self._path = root / FILE
         self._known: dict[str, tuple[FileState, ListedRun]] | None = None
+        self.odd: dict[str, str] = {}
+        """Links, folders and pipes with names of runs, each with its kind; filled by `listed`."""
+
+    def stopped(self) -> set[str]:
+        """Names of files that end with a stop document."""
+        return {name for name, run in self.listed().items() if run.stopped}
 
     def listed(self) -> dict[str, ListedRun]:
         """All runs as they are now, by the name of their file."""
         before = self._stored() if self._known is None else self._known
         folder = journal_directory(self._root)
         found, kept = dict[str, ListedRun](), dict[str, tuple[FileState, ListedRun]]()
-        for name, state in run_states(self._root).items():
+        self.odd = {}
+        for name, state in run_states(self._root, self.odd).items():
             known = before.get(name)
             is_whole, run = (True, known[1]) if known and known[0] == state else _look(folder / name)
             found[name] = run
@@ -84,14 +94,14 @@ class RunIndex:
             if content["version"] != VERSION:
                 return {}
             return {
-                name: (FileState(*map(int, state)), ListedRun(dict(start), str(why)))
-                for name, state, start, why in content["runs"]
+                name: (FileState(*map(int, state)), ListedRun(dict(start), str(why), bool(stopped)))
+                for name, state, start, why, stopped in content["runs"]
             }
         except (OSError, ValueError, LookupError, TypeError):
             return {}
 
     def _store(self, kept: Mapping[str, tuple[FileState, ListedRun]]) -> None:
-        rows = [(name, state, dict(run.start), run.why) for name, (state, run) in kept.items()]
+        rows = [(name, state, dict(run.start), run.why, run.stopped) for name, (state, run) in kept.items()]
         try:
             replace_file(self._path, json.dumps({"version": VERSION, "runs": rows}).encode())
         except (OSError, ValueError, TypeError) as error:  # a folder of others, a full disk: the next list reads again
@@ -105,4 +115,4 @@ def _look(path: Path) -> tuple[bool, ListedRun]:
     why = NO_START if start is None else unfit_start(start, uid_of(path))
     if start is None or why:
         return is_whole, ListedRun({}, why if is_whole else "")
-    return is_whole, ListedRun({key: start[key] for key in KEPT if key in start})
+    return is_whole, ListedRun({key: start[key] for key in KEPT if key in start}, stopped=stop is not None)

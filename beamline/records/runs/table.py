@@ -14,11 +14,10 @@ from beamline.formatting import format_delay, printable, when
 from beamline.records.logbook import CORRECTED, Note
 from beamline.records.runs.detectors import detector_results
 from beamline.records.runs.find import reduced_runs
-from beamline.records.runs.health import health_of
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import IMPORTED, PRIMARY, is_pumped
-from reduction.documents.results import has_result
+from reduction.documents.streams import has_result
 
 COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
 SHORT_NOTE = 40
@@ -64,10 +63,15 @@ def _rows(store: RunStore, runs: list[Run], run: Run, health: bool) -> Iterator[
     if run.raw_uid is not None:
         yield _reduced_row(store, run, None), "dim"
         return
-    verdict = health_of(store, runs, run) if health else None
-    yield _raw_row(store, run, str(verdict or "")), ""
+    yield _raw_row(store, run, _verdict(store, runs, run) if health else ""), ""
     for reduced in reduced_runs(runs, run.uid):
         yield _reduced_row(store, reduced, run), "dim"
+
+
+def _verdict(store: RunStore, runs: list[Run], run: Run) -> str:
+    from beamline.records.runs.health import health_of  # imported here: a list without verdicts needs no kernels
+
+    return str(health_of(store, runs, run) or "")
 
 
 def _narrow(row: list[Text]) -> list[Text]:
@@ -168,7 +172,7 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     parts.append(_table(run.start, "start document"))
     streams = store.num_events(run)
     parts.append(_table({name: f"{count} events" for name, count in streams.items()} or {"": "none"}, "streams"))
-    if (verdict := health_of(store, runs, run)) is not None:
+    if verdict := _verdict(store, runs, run):
         parts.append(plain_text(f"health {verdict}"))
     if run.notes:
         parts.append(notes_table(run.notes))

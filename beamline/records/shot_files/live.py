@@ -16,7 +16,8 @@ from reduction.counting.phases import Pattern
 from reduction.documents.events import dwell_of
 from reduction.documents.patterns import unbinned_pattern
 from reduction.documents.raw import PRIMARY, RawRun, SummedPasses, is_reducible, raw_run
-from reduction.documents.results import SHOT_UNITS, SHOTS_STREAM, point_data, shot_data
+from reduction.documents.results import SHOT_UNITS, point_data, shot_data
+from reduction.documents.streams import SHOTS_STREAM
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.warm_up import warm_up
 

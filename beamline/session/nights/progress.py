@@ -36,7 +36,7 @@ class NightProgress:
     night : str
         Name of the night.
     runs : tuple of Run
-        All raw runs, the earliest first.
+        Raw runs of this night, and those at places that were saved, the earliest first.
     store : JournalRuns
         The journal, which looks for damage once.
     """
@@ -50,7 +50,7 @@ class NightProgress:
     def of(cls, root: Path, night: str) -> NightProgress:
         """As the journal has it now."""
         store = JournalRuns(root)
-        return cls(root, night, tuple(run for run in store.runs() if run.raw_uid is None), store)
+        return cls(root, night, tuple(store.where(lambda run: run.raw_uid is None and _counts(run, night))), store)
 
     def runs_of(self, row: NightRow) -> list[Run]:
         """Runs of a row."""
@@ -97,6 +97,11 @@ class NightProgress:
     def _exposure(self, run: Run) -> float:
         events = self.store.num_events(run)
         return float(run.start.get("dwell", 0.0)) * sum(events.get(name, 0) for name in COUNTED)
+
+
+def _counts(run: Run, night: str) -> bool:
+    found = run.start.get(NIGHT)
+    return run.start.get(PLACE) is not None or (isinstance(found, Mapping) and found.get("name") == night)
 
 
 def _is_at(found: Any, place: NamedPlace) -> bool:

@@ -17,7 +17,7 @@ from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge, coarse, find_edges
 from plans.compilation.grid import checked_grid
 from reduction.documents.raw import ENERGY_AXIS, is_pumped
-from reduction.documents.results import STREAM_OF_AXIS, has_result
+from reduction.documents.streams import STREAM_OF_AXIS, has_result
 
 LEAST_SIGMA = 5.0
 """Standard deviations by which a transient must differ from 0 to be a main feature: of a hundred points of noise, the
@@ -124,18 +124,18 @@ def largest_transient(root: Path, edge: str, sample: str) -> float:
 def _newest_spectrum(root: Path, edge: str, sample: str) -> tuple[str, Mapping[str, Any]] | None:
     """Uid and data of the newest spectrum of an edge and sample that can be read."""
     journal = JournalRuns(root)
-    for run in reversed([run for run in journal.runs() if _measures(run, edge, sample)]):
+    of_sample = journal.where(lambda run: _is_spectrum(run, edge, sample))
+    for run in reversed([run for run in of_sample if is_pumped(run.start) and has_result(run.stop)]):
         if (data := last_event(list(journal.documents(run.uid)), STREAM_OF_AXIS[ENERGY_AXIS])) is not None:
             return run.uid, data
     return None
 
 
-def _measures(run: Run, edge: str, sample: str) -> bool:
+def _is_spectrum(run: Run, edge: str, sample: str) -> bool:
+    """Whether a run is a reduced energy scan of an edge and sample, by its entries in the index."""
     start = run.start
     return (
         run.raw_uid is not None
         and start.get("scan_axis", ENERGY_AXIS) == ENERGY_AXIS
         and (start.get("edge"), start.get("sample", "")) == (edge, sample)
-        and is_pumped(run.start)
-        and has_result(run.stop)
     )

@@ -103,7 +103,7 @@ def runs_of(root: Path, uid: str) -> list[Run]:
     """
     uid = str(uid).strip()
     store = JournalRuns(root)
-    runs = [run for run in store.runs() if run.raw_uid is None]
+    runs = [run for run in store.listed() if run.raw_uid is None]
     keys = ("uid", "scan_set", "series")
     if uid == LAST and (measured := [run for run in runs if run.scan_set]):
         uid = measured[-1].uid
@@ -114,7 +114,7 @@ def runs_of(root: Path, uid: str) -> list[Run]:
     if len(groups) > 1:
         raise ResumeError(f"scan_set {uid!r} is ambiguous: {', '.join(sorted(groups))}")
     (group,) = groups
-    members = [run for run in runs if group in (run.start.get("series"), run.scan_set)]
+    members = store.where(lambda run: run.raw_uid is None and group in (run.start.get("series"), run.scan_set))
     if lacking := [key for key in NEEDED if key not in members[0].start]:
         raise ResumeError(f"scan_set {uid!r} cannot be resumed: its start document lacks {', '.join(lacking)}")
     return members
