@@ -17,6 +17,7 @@ INSTALL = $(UV) --require-hashes -r $(1) || $(PIP) --require-hashes -r $(1)
 HERE := PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 
 install: .venv/.installed
+	$(COMPILE)
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
@@ -49,11 +50,14 @@ web: install
 demo: install
 	$(BIN)/trxas demo --out demo_output
 
-# Compiles the numba kernels once, before several processes would each do it.
+# Compiles the numba kernels where they are installed, so that no session, command or test has to; what is compiled
+# already, from the same sources and for the same processor, is left.
+WARM_UP = $(BIN)/python -c "from $(1) import warm_up; warm_up()"
+COMPILE = $(call WARM_UP,reduction.counting.kernels) && \
+	{ $(call WARM_UP,reduction.shots.warm_up) & $(call WARM_UP,sim_ioc.physics.shot_tape); wait; }
+
 kernels: install-dev
-	$(BIN)/python -c "from reduction.counting.kernels import warm_up; warm_up()"
-	$(BIN)/python -c "from reduction.shots.warm_up import warm_up; warm_up()" & \
-	$(BIN)/python -c "from sim_ioc.physics.shot_tape import warm_up; warm_up()"; wait
+	$(COMPILE)
 
 # One BLAS thread a process: several test processes with several threads each wait for each other.
 test test-all: export OPENBLAS_NUM_THREADS = 1

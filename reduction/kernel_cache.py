@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -10,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import config, njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,17 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
         super().__init__(function)
         folder = Path(function.__code__.co_filename).parent
         stamp = sources_digest(ROOM if folder.is_relative_to(ROOM) else folder)
-        self._cache_file = IndexDataCacheFile(self.cache_path, self._impl.filename_base, stamp)
+        self._cache_file = IndexDataCacheFile(
+            self._place(Path(function.__code__.co_filename)), self._impl.filename_base, stamp
+        )
+
+    def _place(self, source: Path) -> str:
+        """Where compiled kernels are: those of an installation that this user cannot write to are used nevertheless."""
+        installed = source.parent / "__pycache__"
+        theirs = not config.CACHE_DIR and not os.access(installed, os.W_OK)
+        if theirs and (installed / f"{self._impl.filename_base}.nbi").exists():
+            return str(installed)
+        return str(self.cache_path)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel; None makes numba compile it."""
