@@ -39,6 +39,11 @@ class Block:
     missing: int = 0
     monitor: NDArray[np.int16] | None = None
 
+    @property
+    def size(self) -> int:
+        """Number of shots."""
+        return self.shots.size
+
     def check(self, num_phases: int) -> None:
         """Raise if the kernels cannot handle this block.
 
@@ -50,10 +55,7 @@ class Block:
         if self.shots.dtype not in (HEIGHT_TYPE, HIT_TYPE):
             raise self.error(f"shots are {self.shots.dtype}, not int16 heights or uint8 hits")
         self._check_array("shots", self.shots)
-        if not 0 <= self.first_phase < num_phases:
-            raise self.error(f"first phase {self.first_phase} is outside the pattern of {num_phases} phases")
-        if self.missing < 0:
-            raise self.error(f"the number of missing shots is {self.missing}, below 0")
+        check_place(self.number, self.first_phase, self.missing, num_phases)
         if self.monitor is None:
             return
         if self.shots.dtype != HEIGHT_TYPE or self.monitor.dtype != HEIGHT_TYPE:
@@ -73,3 +75,55 @@ class Block:
     def error(self, reason: str) -> BlockError:
         """An error that names this block."""
         return BlockError(f"block {self.number}: {reason}")
+
+
+@dataclass(frozen=True)
+class BitBlock:
+    """Consecutive shots, one bit each; every gate opened.
+
+    Attributes
+    ----------
+    number, first_phase, missing : int
+        As of `Block`.
+    words : ndarray of uint64, shape (ceil(size / 64),)
+        Bit ``i % 64`` of element ``i // 64`` is set where shot `i` is a hit; those from `size` on are not looked at.
+    size : int
+        Number of shots.
+    """
+
+    number: int
+    first_phase: int
+    words: NDArray[np.uint64]
+    size: int
+    missing: int = 0
+
+    def check(self, num_phases: int) -> None:
+        """Raise if this block cannot be counted.
+
+        Raises
+        ------
+        BlockError
+            If type, memory layout, length, first phase or the number of missing shots is invalid.
+        """
+        needed = -(-self.size // 64)
+        fits = self.words.dtype == np.uint64 and self.words.shape == (needed,) and self.words.flags.c_contiguous
+        if self.size < 1 or not fits:
+            raise BlockError(
+                f"block {self.number}: {self.size} shots are in {self.words.dtype} of shape {self.words.shape}, not in"
+                f" {needed} contiguous uint64"
+            )
+        check_place(self.number, self.first_phase, self.missing, num_phases)
+
+
+def check_place(number: int, first_phase: int, missing: int, num_phases: int) -> None:
+    """Raise if a block cannot be where it is said to be.
+
+    Raises
+    ------
+    BlockError
+        If the first phase is outside of the pattern, or fewer than no shots are missing.
+    """
+    if not 0 <= first_phase < num_phases:
+        raise BlockError(f"block {number}: first phase {first_phase} is outside the pattern of {num_phases} phases")
+    if missing < 0:
+        raise BlockError(f"block {number}: the number of missing shots is {missing}, below 0")

@@ -7,7 +7,7 @@ import numpy as np
 from reduction.kernel_cache import kernel
 from reduction.shots.counters import GATES, HIT_SUMS, HITS, SQUARES, SUMS
 from reduction.shots.kernels.bitmaps import count_pairs
-from reduction.shots.kernels.heights import find_hits, sums_over_hits
+from reduction.shots.kernels.heights import find_hits
 from reduction.shots.kernels.layout import WORDS_PER_VECTOR
 
 
@@ -25,6 +25,18 @@ def count_photons_plainly(heights, num_phases, threshold, counters, coincidences
         counters[HIT_SUMS, phase] += height
         for lag in range(1, min(shot, coincidences.shape[0]) + 1):
             coincidences[lag - 1, phase] += heights[shot - lag] > threshold
+
+
+@kernel(error_model="numpy", nogil=True)
+def count_bits(hit, size, num_phases, row_of_bits, counters, coincidences):  # type: ignore[no-untyped-def]
+    """Count the hits of a bitmap of `size` shots, all of whose gates opened: the last part of `count_photons`."""
+    pairs = np.zeros((1 + coincidences.shape[0], num_phases), np.int64)
+    count_pairs(hit, hit, 0, num_phases, row_of_bits, pairs)
+    for phase in range(num_phases):  # loops: numba compiles seconds for the message of an assignment of arrays
+        counters[GATES, phase] = (size - phase + num_phases - 1) // num_phases
+        counters[HITS, phase] = pairs[0, phase]
+        for lag in range(coincidences.shape[0]):
+            coincidences[lag, phase] = pairs[1 + lag, phase]
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -50,9 +62,6 @@ def count_photons(heights, num_phases, row, row_of_bits, threshold, counters, hi
         heights, num_phases, row, threshold, counters[SUMS], counters[SQUARES],
         hit.view(np.uint32)[2 * WORDS_PER_VECTOR :], counters[HIT_SUMS],
     )  # fmt: skip
-    pairs = np.zeros((1 + coincidences.shape[0], num_phases), np.int64)
-    count_pairs(hit, hit, 0, num_phases, row_of_bits, pairs)
+    count_bits(hit, heights.size, num_phases, row_of_bits, counters, coincidences)
     for phase in range(num_phases):
-        counters[GATES, phase] = (heights.size - phase + num_phases - 1) // num_phases
-    counters[HITS], coincidences[:] = pairs[0], pairs[1:]
-    counters[HIT_SUMS] = sums_over_hits(counters[HIT_SUMS], threshold, counters[GATES], counters[HITS])
+        counters[HIT_SUMS, phase] -= threshold * (counters[GATES, phase] - counters[HITS, phase])

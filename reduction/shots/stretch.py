@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.shots.block import HIT_TYPE, Block
+from reduction.shots.block import HIT_TYPE, BitBlock, Block
 from reduction.shots.counters import (
     COINCIDENCES,
     GATES,
@@ -23,8 +23,8 @@ from reduction.shots.counters import (
 )
 from reduction.shots.ends import StretchEnds, count_pairs_across, count_pairs_of_opened_gates, states_at_ends
 from reduction.shots.kernels import bitmaps, cross, heights, hits
-from reduction.shots.kernels.layout import WORDS_PER_VECTOR, bitmap_row, height_row, hit_row, rotated
-from reduction.shots.photons import count_photons
+from reduction.shots.kernels.layout import BITS_PER_WORD, WORDS_PER_VECTOR, bitmap_row, height_row, hit_row, rotated
+from reduction.shots.photons import count_bits, count_photons
 
 IntArray = NDArray[np.int64]
 Bitmap = NDArray[np.uint64]
@@ -70,12 +70,12 @@ class Stretch:
         return (self.first_phase + self.ends.length) % self.counters.shape[1]
 
 
-def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
+def reduce_block(block: Block | BitBlock, num_phases: int, threshold: int) -> Stretch:
     """Count one block.
 
     Parameters
     ----------
-    block : Block
+    block : Block or BitBlock
     num_phases : int
         Shots of the pattern of bunches and laser.
     threshold : int
@@ -90,21 +90,32 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
     all_rows = new_counters(num_phases)
     counters, pairs = split(all_rows)
     row = bitmap_row(num_phases)
-    hit, opened = bitmaps.new_bitmap(block.shots.size, row), None
-    if block.shots.dtype == HIT_TYPE:
+    hit, opened = bitmaps.new_bitmap(block.size, row), None
+    if isinstance(block, BitBlock):
+        _copy_bits(block, hit)
+        count_bits(hit, block.size, num_phases, row, counters, pairs[COINCIDENCES])
+    elif block.shots.dtype == HIT_TYPE:
         opened = _count_hits(block, counters, hit, row)
         bitmaps.count_pairs(hit, hit, 1, num_phases, row, pairs[COINCIDENCES])
     else:
         _sum_heights(block, threshold, counters, hit, row, pairs[COINCIDENCES])
-    head, tail = states_at_ends(hit if opened is None else opened, hit, block.shots.size, opened is None)
+    head, tail = states_at_ends(hit if opened is None else opened, hit, block.size, opened is None)
     if opened is None:
-        count_pairs_of_opened_gates(counters[GATES], counters[HITS], head, tail, block.shots.size, pairs)
+        count_pairs_of_opened_gates(counters[GATES], counters[HITS], head, tail, block.size, pairs)
     else:
         bitmaps.count_pairs(opened, opened, 1, num_phases, row, pairs[PAIR_GATES])
         bitmaps.count_pairs(hit, opened, 1, num_phases, row, pairs[PAIR_HITS])
         bitmaps.count_pairs(opened, hit, 1, num_phases, row, pairs[PREVIOUS_HITS])
-    ends = StretchEnds(block.shots.size, head, tail)
+    ends = StretchEnds(block.size, head, tail)
     return Stretch(*split(rotated(all_rows, block.first_phase)), block.first_phase, ends)
+
+
+def _copy_bits(block: BitBlock, hit: Bitmap) -> None:
+    """Copy the bits of a block to a bitmap; those after its last shot are 0."""
+    last = WORDS_PER_VECTOR + block.words.size
+    hit[WORDS_PER_VECTOR:last], hit[last:] = block.words, 0
+    if rest := block.size % BITS_PER_WORD:
+        hit[last - 1] &= np.uint64((1 << rest) - 1)
 
 
 def _count_hits(block: Block, counters: IntArray, hit: Bitmap, row_of_bits: int) -> Bitmap | None:

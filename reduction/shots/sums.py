@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.pairs import Pairs
-from reduction.shots.block import Block, BlockError
+from reduction.shots.block import BitBlock, Block, BlockError
 from reduction.shots.counters import (
     COINCIDENCES,
     GATES,
@@ -106,7 +106,7 @@ class ShotSums:
         self._stretch: Stretch | None = None
         self._first = self._last = 0
 
-    def add(self, block: Block) -> None:
+    def add(self, block: Block | BitBlock) -> None:
         """Add the next block.
 
         Shots that are missing before the first block of a dwell lie outside the dwell.
@@ -197,7 +197,7 @@ class ShotAccumulator:
         sums = self._dwells[pass_uid, point, segment] = ShotSums(self.num_phases, self.threshold)
         return sums
 
-    def add(self, pass_uid: str, point: int, segment: int, block: Block) -> None:
+    def add(self, pass_uid: str, point: int, segment: int, block: Block | BitBlock) -> None:
         """Add the next block of a dwell.
 
         Raises

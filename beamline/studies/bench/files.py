@@ -15,9 +15,10 @@ import numpy as np
 
 from beamline.records.shot_files.file import COLUMNS, ROWS, ShotReader
 from beamline.records.shot_files.live import LiveShots, ShotUpdate
+from beamline.studies.bench import row_ways
 from beamline.studies.bench.rows import BenchRow
 from beamline.studies.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, ExampleShots, read_words
-from beamline.studies.bench.timing import interleaved
+from beamline.studies.bench.timing import interleaved, ratio
 
 SETTINGS = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
 TO_POINT = "1 s of int16 in an HDF5 row to updated point"
@@ -88,7 +89,7 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "row.h5"
         write_file(path, second.heights, 1)
-        rows = from_a_row(path, rounds)
+        rows = [*from_a_row(path, rounds), *row_ways.measure(second.heights, Path(folder), rounds // 2)]
         big = Path(folder) / "big.h5"
         write_file(big, second.heights, BIG_ROWS)
         command = [sys.executable, "-c", MEMORY, str(big), str(BIG_ROWS)]
@@ -157,8 +158,10 @@ def from_a_row(path: Path, rounds: int) -> list[BenchRow]:
     seconds["point"] = np.array(point.seconds[2::2])  # the others are warm-up calls
     median = {name: float(np.median(each)) * 1e3 for name, each in seconds.items()}
     note = f"fastest {seconds['point'].min() * 1e3:.2f} ms"
+    over_words = ratio(seconds, "point", "words")
     return [
-        BenchRow(f"{TO_POINT}, median", median["point"], 1.0, 0.5, "ms", True, note),
+        BenchRow(f"{TO_POINT} / reading its words on one core", over_words, 2.0, 1.5, "", True),
+        BenchRow(f"{TO_POINT}, median", median["point"], unit="ms", smaller_is_better=True, note=note),
         BenchRow("the same, p99", float(np.percentile(seconds["point"], 99)) * 1e3, unit="ms"),
         BenchRow("of it, finding and mapping the row, median", median["map"], unit="ms"),
         BenchRow("for comparison, reading the words of the row on one core, median", median["words"], unit="ms"),

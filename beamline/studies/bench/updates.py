@@ -66,6 +66,7 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
         ),
         BenchRow("the same, p99 of all series", of_all, unit="ms"),
         BenchRow("the same, median", median, unit="ms"),
+        BenchRow("the same, p99 of the quietest series / median", p99 / median, 1.3, None, "", True),
         BenchRow(
             "for comparison, arithmetic without memory access, p99", p99_beside, unit="ms", note="in the same way"
         ),

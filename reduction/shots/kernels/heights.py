@@ -60,7 +60,6 @@ def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  #
         raised_sums[shot % num_phases] += max(np.int64(height), np.int64(threshold))
 
 
-@kernel(error_model="numpy", nogil=True)
 def sums_over_hits(raised_sums, threshold, shots, hits):  # type: ignore[no-untyped-def]
     """Sums by phase of the heights of hits, from the `raised_sums` of `find_hits`; all of shape (P,)."""
     return raised_sums - threshold * (shots - hits)

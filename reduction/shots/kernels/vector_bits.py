@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba.core import types
 
-from reduction.shots.kernels.vectors import everywhere, intrinsic, llvm_of, of_two
+from reduction.shots.kernels.vectors import everywhere, has, intrinsic, llvm_of, of_two
 
 
 @intrinsic
@@ -34,7 +34,7 @@ def _of_three(table: int, otherwise: Callable[[ir.IRBuilder, Any, Any, Any], Any
 
     def typed(typing: Any, x: Any, y: Any, z: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            if not binding.get_host_cpu_features().get("avx512f"):
+            if not has("avx512f"):
                 return otherwise(builder, *args)
             number = ir.IntType(32)
             kind = ir.FunctionType(llvm_of(x), [*[llvm_of(x)] * 3, number])

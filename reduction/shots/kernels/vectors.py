@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir
-from numba.core import types
+from numba.core import config, types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
 
@@ -54,6 +54,13 @@ def _address(context: Any, builder: ir.IRBuilder, array_type: types.Array, array
 
 def _pick(builder: ir.IRBuilder, x: Any, y: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+def has(feature: str) -> bool:
+    """Whether the processor that numba compiles for, which `NUMBA_CPU_FEATURES` may name, has these instructions."""
+    if config.CPU_FEATURES is not None or config.CPU_NAME is not None:
+        return f"+{feature}" in str(config.CPU_FEATURES).split(",")
+    return bool(binding.get_host_cpu_features().get(feature))
 
 
 def everywhere(builder: ir.IRBuilder, vector: Vector, number: Any) -> Any:
@@ -219,7 +226,7 @@ def multiply_pairs(typing: Any, x: Any, y: Any) -> Any:
     wide = Vector(32)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if binding.get_host_cpu_features().get("avx512bw"):
+        if has("avx512bw"):
             call = builder.module.declare_intrinsic(
                 "llvm.x86.avx512.pmaddw.d.512", (), ir.FunctionType(llvm_of(wide), [llvm_of(x), llvm_of(y)])
             )
