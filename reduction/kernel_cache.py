@@ -16,6 +16,7 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 logger = logging.getLogger(__name__)
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+numba_config: Any = config  # its entries are made at import, from the environment
 ROOM = Path(__file__).parent
 
 
@@ -48,7 +49,7 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
     def _place(self, source: Path) -> str:
         """Where compiled kernels are: those of an installation that this user cannot write to are used nevertheless."""
         installed = source.parent / "__pycache__"
-        theirs = not config.CACHE_DIR and not os.access(installed, os.W_OK)
+        theirs = not numba_config.CACHE_DIR and not os.access(installed, os.W_OK)
         if theirs and (installed / f"{self._impl.filename_base}.nbi").exists():
             return str(installed)
         return str(self.cache_path)

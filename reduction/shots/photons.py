@@ -31,7 +31,7 @@ def count_photons_plainly(heights, num_phases, threshold, counters, coincidences
 def count_bits(hit, size, num_phases, row_of_bits, counters, coincidences):  # type: ignore[no-untyped-def]
     """Count the hits of a bitmap of `size` shots, all of whose gates opened: the last part of `count_photons`."""
     pairs = np.zeros((1 + coincidences.shape[0], num_phases), np.int64)
-    count_pairs(hit, hit, 0, num_phases, row_of_bits, pairs)
+    count_pairs(hit, hit, np.int64(0), num_phases, row_of_bits, pairs)
     for phase in range(num_phases):  # loops: numba compiles seconds for the message of an assignment of arrays
         counters[GATES, phase] = (size - phase + num_phases - 1) // num_phases
         counters[HITS, phase] = pairs[0, phase]

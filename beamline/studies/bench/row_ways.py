@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -61,16 +61,16 @@ def ways(file: int, heights: Heights) -> dict[str, Work]:
         return np.frombuffer(piece, np.int16)
 
     def copied() -> Heights:
-        os.preadv(file, [buffer], 0)
+        os.preadv(file, [buffer.data], 0)
         return buffer
 
-    def whole(read: Work) -> NDArray[np.int64]:
+    def whole(read: Callable[[], Heights]) -> NDArray[np.int64]:
         return updated([Block(0, 0, read())])
 
     def tiles() -> Iterator[Block]:
         for number, first in enumerate(range(0, heights.size, TILE)):
             part = tile[: min(TILE, heights.size - first)]
-            os.preadv(file, [part], first * part.itemsize)
+            os.preadv(file, [part.data], first * part.itemsize)
             yield Block(number, first % NUM_PHASES, part)
 
     points = Point()

@@ -63,6 +63,14 @@ def _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least
 
 
 @kernel(error_model="numpy", nogil=True)
+def _has_lowest(heights):  # type: ignore[no-untyped-def]
+    found = False
+    for each in heights:
+        found |= each == LOWEST
+    return found
+
+
+@kernel(error_model="numpy", nogil=True)
 def sum_products(heights, monitor, num_phases, row, products):  # type: ignore[no-untyped-def]
     """Add the products of two channels to `products`, by phase counted from the first shot.
 
@@ -85,7 +93,7 @@ def sum_products(heights, monitor, num_phases, row, products):  # type: ignore[n
         for start in range(first, first + strip, row):
             least = _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least)
         store(lowest, 0, least)
-        if lowest.min() == LOWEST:
+        if _has_lowest(lowest):
             pairs[:], odd[:] = 0, 0
             sum_products_plainly(heights[first:last], monitor[first:last], num_phases, products)
         else:

@@ -183,7 +183,10 @@ def empty_pairs(pairs, odd, num_phases, out):  # type: ignore[no-untyped-def]
 def _has_wrapped(least):  # type: ignore[no-untyped-def]
     sums = np.empty(16, np.int32)
     store(sums, 0, least)
-    return sums.min() == WRAPPED
+    wrapped = False
+    for each in sums:
+        wrapped |= each == WRAPPED
+    return wrapped
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -198,7 +201,7 @@ def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-unt
         From `layout.height_row`.
     sums, squares : int64[P]
     """
-    _sum(heights, num_phases, row, sums, squares, False, 0, np.empty(0, np.uint32), sums)
+    _sum(heights, num_phases, row, sums, squares, np.int64(0), np.empty(0, np.uint32), sums)
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -214,11 +217,13 @@ def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, rais
     raised_sums : int64[P]
         Increased by the heights, raised to the threshold where they are below it: see `sums_over_hits`.
     """
-    _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, raised_sums)
+    _sum(heights, num_phases, row, sums, squares, threshold, hit_bits, raised_sums)
 
 
 @kernel(error_model="numpy", nogil=True)
-def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+def _sum(heights, num_phases, row, sums, squares, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+    """Of one signature, so that it is compiled once: without room for hits none are looked for."""
+    find = hit_bits.size > 0
     row_sums, row_raised = aligned(np.zeros(row + 16, np.int32), row), aligned(np.zeros(row + 16, np.int32), row)
     pairs = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)
     odd = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)

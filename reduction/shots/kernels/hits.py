@@ -110,7 +110,7 @@ def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-
     uint8
         All bits that are set anywhere. If it has others than `DEFINED`, the block is invalid.
     """
-    return _count(block, num_phases, row, gates, hits, False, np.empty(0, np.uint64))
+    return _count(block, num_phases, row, gates, hits, np.empty(0, np.uint64))
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -122,14 +122,15 @@ def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no
     hit_bits : uint64[M], at least N / 64 elements
         All written: bit ``i % 64`` of element ``i // 64`` is set where shot `i` is a hit in an opened gate.
     """
-    return _count(block, num_phases, row, gates, hits, True, hit_bits)
+    return _count(block, num_phases, row, gates, hits, hit_bits)
 
 
 @kernel(error_model="numpy", nogil=True)
-def _count(block, num_phases, row, gates, hits, mark, hit_bits):  # type: ignore[no-untyped-def]
-    seen = np.uint8(0)
+def _count(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
+    """Of one signature, so that it is compiled once: without room for hits none are marked."""
+    seen, mark = np.uint8(0), hit_bits.size > 0
     sums, opened = aligned(np.zeros(row + 64, np.uint8), row), aligned(np.zeros(row + 64, np.uint8), row)
-    first, left = 0, block.size // (STRIPS * row)
+    first, left = np.int64(0), block.size // (STRIPS * row)
     while left > 0:
         rows = min(left, MOST_ROWS // STRIPS)
         strip = rows * row

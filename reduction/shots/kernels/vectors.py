@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir
-from numba.core import config, types
+from numba.core import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
 
-from reduction.kernel_cache import kernel
+from reduction.kernel_cache import kernel, numba_config
 from reduction.shots.kernels.layout import VECTOR_BYTES
 
 intrinsic: Any = numba_intrinsic  # the intrinsic has another signature than the decorated function
@@ -58,8 +58,8 @@ def _pick(builder: ir.IRBuilder, x: Any, y: Any, lanes: list[int]) -> Any:
 
 def has(feature: str) -> bool:
     """Whether the processor that numba compiles for, which `NUMBA_CPU_FEATURES` may name, has these instructions."""
-    if config.CPU_FEATURES is not None or config.CPU_NAME is not None:
-        return f"+{feature}" in str(config.CPU_FEATURES).split(",")
+    if numba_config.CPU_FEATURES is not None or numba_config.CPU_NAME is not None:
+        return f"+{feature}" in str(numba_config.CPU_FEATURES).split(",")
     return bool(binding.get_host_cpu_features().get(feature))
 
 
