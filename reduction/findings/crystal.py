@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf, log, sqrt
+from math import hypot, inf, log
 
 import numpy as np
 from scipy.optimize import OptimizeResult, least_squares
@@ -16,6 +16,10 @@ LEAST_POINTS = 8
 SIGNIFICANT = 10.0
 """Height of the curve over its error from which on there is one."""
 PARAMETERS = 4
+QUIET = 0.05
+"""Share of the highest I0 below which its noise is no longer in proportion to it."""
+NONLINEARITY = 1e-3
+"""Relative, of I0 between the top and the foot."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,9 @@ class RockingScan:
 def find_crystal(scan: RockingScan) -> FindingResult:
     """Find the angle of the second crystal at which the flux is highest.
 
-    A Gaussian on a constant is fitted to I0; the scatter of the points around it gives the errors.
+    A Gaussian on a constant is fitted to I0, whose noise is a part of it; the scatter of the points around the curve
+    gives the errors, whatever it is in proportion to (MacKinnon and White, J. Econometrics 29, 305 (1985), HC2). The
+    width has an error of its own for a non-linear I0.
 
     Returns
     -------
@@ -56,9 +62,9 @@ def find_crystal(scan: RockingScan) -> FindingResult:
         return not_found(NAME, UNIT, why_no_light(inf, scan.rate, scan.i0_least), curve, {})
     fitted = _fit(scan)
     centre, width, height, level = (float(each) for each in fitted.x)
-    freedom = max(scan.angle.size - PARAMETERS, 1)
-    scatter = sqrt(2 * float(fitted.cost) / freedom)
-    stddev = scatter * np.sqrt(np.diagonal(np.linalg.pinv(fitted.jac.T @ fitted.jac)))
+    stddev = _stddev(fitted)
+    stddev[1] = hypot(stddev[1], 0.5 * NONLINEARITY * width)
+    scatter = float(np.std(_curve(fitted.x, scan.angle) - scan.rate))
     fine = np.linspace(scan.angle.min(), scan.angle.max(), 300)
     curve = replace(curve, stddev=np.full(scan.rate.size, scatter), fit_x=fine, fit=_curve(fitted.x, fine))
     before = float(_curve(np.array([centre, width, 1.0, 0.0]), np.array(scan.before)))
@@ -85,13 +91,26 @@ def _curve(x: Array, angle: Array) -> Array:
 
 def _fit(scan: RockingScan) -> OptimizeResult:
     """Centre, width, height and constant."""
-    order = np.argsort(scan.angle)
-    angle, rate = scan.angle[order], scan.rate[order]
+    angle, rate = scan.angle, scan.rate
     level, top = float(rate.min()), float(rate.max())
     high = angle[rate > 0.5 * (level + top)]
     width = max(float(np.ptp(high)), float(np.ptp(angle)) / angle.size)
     start = np.array([float(high.mean()), width, top - level, level])
-    return least_squares(
-        lambda x: _curve(x, angle) - rate, start, x_scale=[width, width, top, top],
-        bounds=([-np.inf, 1e-3, 0.0, -np.inf], np.inf),
-    )  # fmt: skip
+    bounds = np.array([-np.inf, 1e-3, 0.0, -np.inf]), np.full(PARAMETERS, np.inf)
+
+    def search(begin: Array, noise: Array) -> OptimizeResult:
+        return least_squares(
+            lambda x: (_curve(x, angle) - rate) / noise, begin, x_scale=[width, width, top, top], bounds=bounds
+        )
+
+    rough = search(start, np.full(rate.size, top)).x
+    return search(rough, np.maximum(np.abs(_curve(rough, angle)), QUIET * top))
+
+
+def _stddev(fitted: OptimizeResult) -> Array:
+    """Standard deviations of the parameters by the residuals, each larger by what it had moved the curve."""
+    inverse = np.linalg.pinv(fitted.jac.T @ fitted.jac)
+    leverage = np.einsum("ij,jk,ik->i", fitted.jac, inverse, fitted.jac)
+    left = fitted.fun / np.sqrt(np.maximum(1 - leverage, 0.1))
+    moved = inverse @ fitted.jac.T * left
+    return np.asarray(np.sqrt((moved**2).sum(axis=1)))

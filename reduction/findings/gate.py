@@ -90,7 +90,7 @@ def find_gate(scan: GateScan) -> FindingResult:
     FindingResult
         Its value is the middle of the pulse after the marker of its own bunch. `settings` has ``gate_delay`` and
         ``gate_width`` in ticks, only if it is certain which bunch is seen. Numbers: length of the pulse, jitter,
-        bunches that the first plateau is off, time to the pulses of the neighbours.
+        bunches that the first plateau is off, where the gate opens, time to the pulses of the neighbours.
     """
     total = scan.hits.sum(axis=1), scan.gates.sum(axis=1)
     value, variance = photons_per_gate(*total)
@@ -159,6 +159,7 @@ def _judged(scan: GateScan, pulse: Pulse, covariance: Array, curve: FindingCurve
     numbers = {
         "gate_delay_ticks": (float(delay), nan),
         "gate_width_ticks": (float(width), nan),
+        "opens_ns": (delay * scan.tick, nan),
         "pulse_length_ns": (pulse.length, float(np.sqrt(covariance[1, 1]))),
         "jitter_ns": (scan.jitter, nan),
         "bunch_offset": (float(bunch.offset), nan),

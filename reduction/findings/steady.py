@@ -107,7 +107,8 @@ def find_flux(series: Series, filtered: Attenuated | None = None) -> FindingResu
     Returns
     -------
     FindingResult
-        Its value is the mean number of photons per pulse. Numbers: hits lost to pile-up, hits per gate of the brightest
+        Its value is the mean number of photons per pulse in these counts, with the error of counting; `find_jet` has
+        by how much the next ones differ. Numbers: hits lost to pile-up, hits per gate of the brightest
         bunch, noise of I0, factor to attenuate by, and beam time for an error of 0.1 % in one slot.
     """
     name, unit = "flux", "photons"
@@ -118,7 +119,7 @@ def find_flux(series: Series, filtered: Attenuated | None = None) -> FindingResu
     if why := _why_not(series, value):
         return not_found(name, unit, why, curve, {})
     mu = float(value.mean())
-    stddev = sqrt(max(float(value.var(ddof=1)), float(variance.mean())) / value.size)
+    stddev = sqrt(float(variance.mean()) / value.size)
     brightest = float((series.hits.sum(axis=0) / series.gates.sum(axis=0)).max())
     noise, error = allan_deviation(np.log(series.rate), np.zeros(value.size))
     slot_gates = float(series.gates.sum()) / series.slots / (value.size * series.dwell)
@@ -155,9 +156,9 @@ def find_jet(series: Series) -> FindingResult:
     Returns
     -------
     FindingResult
-        Its value is the Allan deviation of the sample's thickness at the dwell of the series, percent. Numbers:
-        exponent of its spectrum, the best dwell of a rhythm on-off-off-on, and how many times counting statistics the
-        error of the difference is with it.
+        Its value is the Allan deviation of the sample's thickness at the dwell of the series, percent, without the
+        noise of I0. Numbers: exponent of its spectrum, the best dwell of a rhythm on-off-off-on, and how many times
+        counting statistics the error of the difference is with it.
     """
     name, unit = "jet", "%"
     value, variance = series.photons()
@@ -166,7 +167,7 @@ def find_jet(series: Series) -> FindingResult:
     if why := _why_not(series, value):
         return not_found(name, unit, why, curve, {})
     thickness, relative = np.log(value / series.rate), variance / value**2
-    deviation, error = allan_deviation(thickness, relative)
+    deviation, error = sample_deviation(np.log(value), np.log(series.rate), relative)
     dwell, total, counting = _errors_of_rhythm(thickness, relative, series)
     best = int(np.argmin(total))
     numbers = {
@@ -194,6 +195,28 @@ def allan_deviation(value: Array, variance: Array) -> tuple[float, float]:
     total = 0.5 * float((np.diff(value) ** 2).mean())
     own = max(total - float(variance.mean()), 0.0)
     error = total * sqrt(3 / value.size)  # of the variance, for white noise; a little less for slower noise
+    return sqrt(own), error / (2 * sqrt(own)) if own > error else sqrt(error)
+
+
+def sample_deviation(photons: Array, rate: Array, variance: Array) -> tuple[float, float]:
+    """Allan deviation of the sample alone, and its error.
+
+    Photons have the noise of sample and flux, I0 that of flux and chamber, their ratio that of sample and chamber: the
+    three differences give each alone (Gray and Allan, Proc. 28th Frequency Control Symposium, 243 (1974)).
+
+    Parameters
+    ----------
+    photons, rate : ndarray, shape (N,)
+        Logarithms of photons per pulse and of I0.
+    variance : ndarray, shape (N,)
+        Counting variance of the first.
+    """
+    moved, apart = np.diff(photons), np.diff(photons - rate)
+    product = float((moved * apart).mean())
+    own = max(0.5 * product - float(variance.mean()), 0.0)
+    square = float((moved**2).mean() * (apart**2).mean()) + product**2  # variance of a product of Gaussian numbers
+    lags = sum((float((apart[lag:] * apart[:-lag]).mean()) / float((apart**2).mean())) ** 2 for lag in (1, 2))
+    error = 0.5 * sqrt(square * (1 + 2 * lags) / moved.size)
     return sqrt(own), error / (2 * sqrt(own)) if own > error else sqrt(error)
 
 

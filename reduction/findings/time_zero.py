@@ -22,7 +22,7 @@ RISEN = 40.0
 """chi-square by which a rise has to be better than none."""
 POOREST = 60.0
 """ps; largest standard deviation of time zero."""
-ROUGH = 40.0
+ROUGH = 20.0
 """ps; part of the error of an onset without its rise, whose response and lifetimes are not fitted."""
 UNLIKELY = 1e-4
 """p-value below which a rise is doubtful."""
@@ -135,13 +135,13 @@ def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None, rise: RiseSca
         return not_found(NAME, UNIT, why_no_light(float(scan.photons.sum()), scan.i0_rate, scan.i0_least), curve, {})
     numbers = {"significance": (found.significance, inf), "sign": (float(found.sign), inf)}
     if found.significance < SIGNIFICANT:
-        return not_found(NAME, UNIT, _why_no_transient(scan, found), curve, numbers)
+        return not_found(NAME, UNIT, _why_no_transient(scan, found), _all_slots(scan, found, curve), numbers)
     if not scan.of_rise.any() and np.hypot(found.stddev, ROUGH) < scan.target:
         return _rough(scan, found, curve)
     rise = rise or measure_rise(scan, found)
     if rise is None:
         why = f"The onset is known within {found.high - found.low:.0f} ps only: count longer."
-        return not_found(NAME, UNIT, why, curve, numbers)
+        return not_found(NAME, UNIT, why, _all_slots(scan, found, curve), numbers)
     shown = rise.since, rise.value, np.sqrt(rise.variance), rise.fit.x, rise.fit.curve
     return _judged(scan, found, rise.fit, FindingCurve(*shown, curve.x_label, curve.y_label))
 
@@ -187,11 +187,18 @@ def _of_slot(scan: TimeZeroScan, slot: int) -> float:
 
 def _rough(scan: TimeZeroScan, found: Onset, curve: FindingCurve) -> FindingResult:
     """The finding from the onset alone, with all slots in the figure."""
-    since, value, variance = _rise(scan, found, (-inf, inf))
-    curve = replace(curve, x=since, y=value, stddev=np.sqrt(variance))
+    curve = _all_slots(scan, found, curve)
     numbers = _numbers(scan, found, found.mean, float(np.hypot(found.stddev, ROUGH)))
     what = f"The transient begins at {1e-3 * _t0(scan, numbers):.2f} ns; its rise was not measured"
     return _signed(scan, found, numbers, what, curve)
+
+
+def _all_slots(scan: TimeZeroScan, found: Onset, curve: FindingCurve) -> FindingCurve:
+    """All slots in the whole period, once there are counts without the laser to compare with."""
+    if scan.laser_on.all():
+        return curve
+    since, value, variance = _rise(scan, found, (-inf, inf))
+    return replace(curve, x=since, y=value, stddev=np.sqrt(variance))
 
 
 def _numbers(scan: TimeZeroScan, found: Onset, middle: float, stddev: float) -> dict[str, tuple[float, float]]:

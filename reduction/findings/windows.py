@@ -20,6 +20,8 @@ SIGNIFICANT = 8.0
 """Standard deviations of the noise from which on there is a pulse."""
 EDGE = 0.05
 """Fraction of the height at which a pulse begins and ends."""
+SPARE = 0.25
+"""Lengths of a pulse before and after it that belong to its centre of gravity."""
 NOISE = 4.0
 """Standard deviations of the mean pulse below which nothing belongs to it."""
 
@@ -109,12 +111,11 @@ class _Pulse:
         value = self.sign * (mean - self.level)
         self.height = float(np.max(_smooth(value)))
         self._find_ends(scan, value, since)
-        near = (since >= self.begin - 1e-9) & (since <= self.end + 1e-9)
+        spare = SPARE * (self.end - self.begin)  # a pulse that is cut off where it is low has another centre
+        near = (since >= self.begin - spare) & (since <= self.end + spare)
         area = max(float(value[near].sum()), 1e-300)
         moved = float((value[near] * since[near]).sum()) / area
-        step = float(scan.time[1] - scan.time[0])  # noise decides whether a point more belongs to a pulse
-        about = (since >= self.begin - step) & (since <= self.end + step)
-        self.stddev = self.noise * sqrt(float(((since[about] - moved) ** 2).sum())) / area
+        self.stddev = self.noise * sqrt(float(((since[near] - moved) ** 2).sum())) / area
         self.centre = float((rough + moved) % scan.spacing)
         self.begin, self.end = self.begin - moved, self.end - moved
 
