@@ -10,6 +10,7 @@ import numpy as np
 from bluesky.protocols import Readable
 from bluesky.utils import MsgGenerator
 
+from plans.commissioning.document import LabelReading
 from plans.commissioning.roles import Bench
 from plans.compilation.quality import GOOD
 from plans.execution.failures import wait_by_name
@@ -36,13 +37,17 @@ def count(
     point: int,
     laser_on: int = 0,
     also: Sequence[Readable] = (),
+    labels: Mapping[str, float | str] | None = None,
 ) -> MsgGenerator[dict[str, Any]]:
     """Set what is to be set, count with all counters for a dwell (beamline s), and save one event; its readings.
 
-    `also` is read with it.
+    `also` is read with it. `labels` are what the judge needs to know of the count beside the readings; they are a part
+    of both, so that a stored run can be judged again. All counts of a run have some, or none has.
 
     If a server stops replying, the count is repeated when it replies.
     """
+
+    described = () if labels is None else (LabelReading(labels),)
 
     def once() -> MsgGenerator[dict[str, Any]]:
         for ready in bench.supervision.awaited_before_a_dwell():
@@ -50,12 +55,12 @@ def count(
         yield from set_laser(bench.instruments, bench.supervision, laser_on)
         for axis, value in settings.items():
             yield from move(axis, value, MOVE_TIMEOUT)
-        return (yield from _counted(bench, dwell, point, laser_on, also))
+        return (yield from _counted(bench, dwell, point, laser_on, (*also, *described)))
 
     readings = yield from with_replies(bench.supervision.servers, once)
     yield from save()
     yield from checkpoint()
-    return readings
+    return {**readings, **(labels or {})}
 
 
 def _counted(

@@ -76,8 +76,8 @@ def find_crystal(
     def measure() -> MsgGenerator[Rows]:
         rows = []
         for number, angle in enumerate(np.tile(angles, passes)):
-            readings = yield from count(bench, {crystal: float(angle)}, dwell, number)
-            rows.append({**readings, ANGLE_KEY: float(angle)})
+            labels = {ANGLE_KEY: float(angle)}
+            rows.append((yield from count(bench, {crystal: float(angle)}, dwell, number, labels=labels)))
         return rows
 
     search = Search("crystal", measure, judge, {"crystal": crystal}, (), 0.1, dwell, {"before": before})

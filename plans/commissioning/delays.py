@@ -79,9 +79,9 @@ class DelayCounts:
         """Count at one delay."""
         moved = yield from self._moved()
         point = len(self.all_rows)
-        readings = yield from count(self.bench, {self.delay: setting + moved}, self.dwell, point, laser_on)
         labels = {T0_KEY: self._t0, RISE_KEY: int(rows is self.rise), LIGHT_KEY: 0, **(more or {})}
-        rows.append({**readings, **labels})
+        settings = {self.delay: setting + moved}
+        rows.append((yield from count(self.bench, settings, self.dwell, point, laser_on, labels=labels)))
 
     def _moved(self) -> MsgGenerator[float]:
         """By how much t0 is another one than in the beginning, ps."""

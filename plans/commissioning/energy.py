@@ -24,8 +24,9 @@ CLOSE = np.arange(-0.0025, 0.00263, 0.00025)
 """keV from the edge as found, where its position is measured."""
 REPEATS = 2
 """Scans in each direction between two looks at what they gave: their scatter gives the errors."""
-UP_KEY, SET_KEY, EDGE_KEY = "upwards", "set_energy", "edge_of_foil"
-"""Keys, in the readings for the judge, of the direction of the approach, of the energy as set (keV) and of the edge."""
+UP_KEY, SET_KEY, EDGE_KEY, CLOSE_KEY = "upwards", "set_energy", "edge_of_foil", "close"
+"""Keys, in the readings for the judge, of the direction of the approach, of the energy as set (keV), of the edge, and
+of whether the scan is a close one."""
 POSITION = "position_keV"
 """Number of the finding with the edge as shown."""
 
@@ -93,30 +94,32 @@ def find_energy(
     conditions = {"e0_keV": of_foil.e0}
     known: list[float] = []
 
-    def scans(energies: np.ndarray, first: int) -> MsgGenerator[list[dict[str, Any]]]:
-        rows = yield from _scans(bench, xrays, energies, dwell, first)
-        return [{**row, EDGE_KEY: of_foil.name} for row in rows]
+    def scans(energies: np.ndarray, first: int, close: int) -> MsgGenerator[list[dict[str, Any]]]:
+        labels = {EDGE_KEY: of_foil.name, CLOSE_KEY: close}
+        return (yield from _scans(bench, xrays, energies, dwell, first, labels))
 
     def measure() -> MsgGenerator[Rows]:
         if not known:
-            wide = yield from scans(of_foil.e0 + WIDE, 0)
+            wide = yield from scans(of_foil.e0 + WIDE, 0, 0)
             found = judge(wide, conditions)
             if found.verdict == "bad":
                 return wide
             known.append(found.numbers[POSITION][0])
         rows: list[dict[str, Any]] = []
         for _ in range(0, most_passes, REPEATS):
-            rows += yield from scans(known[-1] + CLOSE, len(rows))
+            rows += yield from scans(known[-1] + CLOSE, len(rows), 1)
             if judge(rows, conditions).stddev < target:
                 break
         return rows
 
-    search = Search("energy", measure, judge, {"calibration": calibration}, (xrays,), 0.02, dwell, conditions)
+    search = Search(
+        "energy", measure, judge, {"calibration": calibration}, (xrays,), 0.02, dwell, conditions, scanned=xrays
+    )
     return (yield from find(bench, search, apply, {EDGE_KEY: of_foil.name, **(md or {})}))
 
 
 def _scans(
-    bench: Bench, xrays: Axis, upwards: np.ndarray, dwell: float, first: int
+    bench: Bench, xrays: Axis, upwards: np.ndarray, dwell: float, first: int, labels: Mapping[str, Any]
 ) -> MsgGenerator[list[dict[str, Any]]]:
     """Scans of some energies upwards and downwards; their readings."""
     rows: list[dict[str, Any]] = []
@@ -124,6 +127,6 @@ def _scans(
         for up, energies in ((1, upwards), (0, upwards[::-1])):
             yield from move(xrays, float(energies[0] + (-OVERSHOOT if up else OVERSHOOT)), MOVE_TIMEOUT)
             for energy in energies:
-                readings = yield from count(bench, {xrays: float(energy)}, dwell, first + len(rows))
-                rows.append({**readings, UP_KEY: up, SET_KEY: float(energy)})
+                own, settings = {**labels, UP_KEY: up, SET_KEY: float(energy)}, {xrays: float(energy)}
+                rows.append((yield from count(bench, settings, dwell, first + len(rows), labels=own)))
     return rows

@@ -29,7 +29,8 @@ from plans.protocols import Axis
 
 GOOD = "good"
 RANK = {"good": 0, "look": 1, "bad": 2}
-SHOWN, SET = "shown", "set"
+SHOWN, SET, NOT_SET, WENT_BACK = "shown", "set", "not set", "went back"
+"""Outcomes, or their beginnings."""
 AGREES = 4.0
 """Errors by which the second value may differ from the first."""
 
@@ -55,6 +56,8 @@ class Search:
         Beamline seconds of each count.
     conditions : mapping of str to float
         What the judge needs beside the readings; recorded in the start document.
+    scanned : Axis, optional
+        What the counts are best plotted against, for the hints of the start document.
     pooled : callable, optional
         Gives the readings of both measurements, where both together make a better finding than either: that is set.
     """
@@ -68,6 +71,14 @@ class Search:
     dwell: float = 0.5
     conditions: Mapping[str, float] = field(default_factory=dict)
     pooled: Callable[[], Rows] | None = None
+    scanned: Axis | None = None
+
+    def hints(self) -> dict[str, Any]:
+        """Entry of the start document that tells other programs what to plot against; empty without an axis."""
+        if self.scanned is None:
+            return {}
+        fields = getattr(self.scanned, "hints", {}).get("fields") or [self.scanned.name]
+        return {"hints": {"dimensions": [[list(fields), "primary"]]}}
 
 
 def find(bench: Bench, search: Search, apply: bool, md: Mapping[str, Any] | None) -> MsgGenerator[Judged]:
@@ -108,6 +119,7 @@ def find(bench: Bench, search: Search, apply: bool, md: Mapping[str, Any] | None
         "apply": apply,
         "dwell": search.dwell,
         "conditions": dict(search.conditions),
+        **search.hints(),
         **(md or {}),
     }
 
@@ -144,17 +156,17 @@ def _searched(bench: Bench, search: Search, apply: bool, kept: dict[Axis, float]
 def _applied(bench: Bench, search: Search, found: Judged, kept: dict[Axis, float]) -> MsgGenerator[tuple[Judged, str]]:
     """Set what was found and measure again; the finding, and what became of it."""
     if found.verdict != GOOD:
-        return found, f"not set: its verdict is {found.verdict}"
+        return found, f"{NOT_SET}: its verdict is {found.verdict}"
     wanted = {search.settings[name]: value for name, value in found.settings.items()}
     try:
         for axis, value in wanted.items():
             axis.check_value(value)
     except ValueError as error:
-        return found, f"not set: {error}"
+        return found, f"{NOT_SET}: {error}"
     yield from _set_all(bench, {**kept, **wanted})
     again = search.judge((yield from search.measure()), search.conditions)
     if worse := _worse(found, again, search.resolution):
-        return found, f"went back to the settings before: {worse}"
+        return found, f"{WENT_BACK} to the settings before: {worse}"
     if search.pooled is not None:
         both = search.judge(search.pooled(), search.conditions)
         if both.verdict == GOOD:

@@ -84,5 +84,7 @@ def find_gate(
         return rows
 
     settings = {"gate_delay": counter.gate_delay, "gate_width": counter.gate_width}
-    search = Search("gate", measure, judge, settings, resolution=0.5, dwell=dwell, conditions=conditions)
+    search = Search(
+        "gate", measure, judge, settings, resolution=0.5, dwell=dwell, conditions=conditions, scanned=counter.gate_delay
+    )
     return (yield from find(bench, search, apply, md))

@@ -179,8 +179,8 @@ class _Counts:
     def _scan(self, places: list[tuple[float, float]]) -> MsgGenerator[None]:
         for along, across in places:
             settings = {self._along: along, self._across: across}
-            readings = yield from count(self._bench, settings, self._dwell, len(self.all_rows), laser_on=1)
-            row = {**readings, "along": along, "across": across}
+            labels, point = {"along": along, "across": across}, len(self.all_rows)
+            row = yield from count(self._bench, settings, self._dwell, point, laser_on=1, labels=labels)
             self.rows.append(row)
             self.all_rows.append(row)
 

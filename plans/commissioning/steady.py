@@ -119,11 +119,11 @@ def _series(
     def measure() -> MsgGenerator[Rows]:
         rows = []
         for number in range(counts):
-            rows.append({**(yield from count(bench, {}, dwell, number)), FILTER_KEY: 0.0})
+            rows.append((yield from count(bench, {}, dwell, number, labels={FILTER_KEY: 0.0})))
         for value, added in zip(filters, FILTERS, strict=False):
             for _ in range(COUNTS):
-                readings = yield from count(bench, {bench.attenuator: value}, dwell, len(rows))  # type: ignore[dict-item]
-                rows.append({**readings, FILTER_KEY: added})
+                settings, labels = {bench.attenuator: value}, {FILTER_KEY: added}
+                rows.append((yield from count(bench, settings, dwell, len(rows), labels=labels)))  # type: ignore[arg-type]
         return rows
 
     moved = (bench.attenuator,) if filters and bench.attenuator is not None else ()

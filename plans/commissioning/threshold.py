@@ -81,6 +81,7 @@ def find_threshold(
         return rows
 
     search = Search(
-        "threshold", measure, judge, {"threshold": discriminator}, (counter.gate_width,), resolution=1.0, dwell=dwell
-    )
+        "threshold", measure, judge, {"threshold": discriminator}, (counter.gate_width,), resolution=1.0, dwell=dwell,
+        scanned=discriminator,
+    )  # fmt: skip
     return (yield from find(bench, search, apply, md))

@@ -192,7 +192,7 @@ def find_time_zero(
 
     search = Search(
         "time_zero", measure, judge, {"time_zero": time_zero}, _moved(bench, pump), 0.0, dwell, conditions,
-        lambda: taken.all_rows,
+        lambda: taken.all_rows, pump.delay,
     )  # fmt: skip
     return (yield from find(bench, search, apply, md))
 

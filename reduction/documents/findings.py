@@ -88,7 +88,8 @@ class Judges:
         return find_gate(scan)
 
     def energy(self, rows: Rows, conditions: Conditions) -> FindingResult:
-        """Of the monochromator."""
+        """Of the monochromator, by the close scans if there are any."""
+        rows = [row for row in rows if row.get("close")] or rows
         behind, *before = self._foil
         rate = i0_rate(rows) if not before else _current(rows, before[0])
         scan = FoilScan(

@@ -41,7 +41,9 @@ def test_only_what_was_set_is_in_use(tmp_path: Path) -> None:
     assert found.entries() == {}
     store(found, event("set", time.time()), event("went back to the settings before: worse", time.time()))
     assert found.entries() == {"threshold": "run"}
-    assert "went back" in found.table()
+    (row,) = found.table().splitlines()[1:]
+    entries = [each.strip() for each in row.split("  ") if each]
+    assert entries == ["threshold", "50.00 +- 0.10 mV", "good", "went back", "0 min ago", "run"]
 
 
 @pytest.mark.parametrize(("gate", "made"), [("set", 4), ("not set: its verdict is bad", 2)])

@@ -91,7 +91,7 @@ def test_a_finding_is_shown_and_everything_is_as_before(engine: RunEngine, docum
     found = outcome(documents)
     assert (found["finding_outcome"], found["finding_before"]) == ("shown", '{"threshold": 7.0}')
     assert np.isnan(found["finding_curve_fit"]).tolist() == [True]  # a catalogue has no empty array
-    assert documents.all("start")[0]["plan_name"] == "find_threshold"
+    assert documents.all("start")[0]["hints"] == {"dimensions": [[["apd_threshold"], "primary"]]}
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from matplotlib.patches import Rectangle
 from beamline.outputs.figure import mark_simulated
 from beamline.outputs.live_figure.artists import set_text
 from beamline.outputs.live_figure.content import PageContent
-from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.scan_body import ScanBody
-from beamline.outputs.live_figure.texts import headline, progress_line, title
+from beamline.outputs.live_figure.texts import HeaderTexts
 
 MOST_MARKS = 100
 """Most passes marked in the progress bar."""
@@ -72,8 +71,8 @@ class LivePicture:
             self._write_hint()
             self._header = _Header(self.figure)
             self._body = self._make(self.figure, content)
-            mark_simulated(self.figure, content.scan.start or {})
-        self._header.update(content.scan, now)
+            mark_simulated(self.figure, content.finding.start or content.scan.start or {})
+        self._header.update(content.header(now))
         self._body.update(content)
 
     def show_all(self) -> None:
@@ -102,17 +101,17 @@ class _Header:
         self._passes = bar.vlines([], 0, 1, color="0.3", lw=0.8)
         self._shown = 0
 
-    def update(self, scan: LiveScan, now: float) -> None:
-        state = headline(scan, now)
-        set_text(self._title, title(scan))
-        set_text(self._progress, progress_line(scan, now))
+    def update(self, texts: HeaderTexts) -> None:
+        state = texts.state
+        set_text(self._title, texts.title)
+        set_text(self._progress, texts.progress)
         set_text(self._state, state.text)
         box = self._state.get_bbox_patch()
         assert box is not None  # it has one by now
         box.set_facecolor(state.colour)
-        self._bar.set_width(scan.progress.fraction)
+        self._bar.set_width(texts.fraction)
         self._bar.set_color(state.colour)
-        if self._shown != scan.progress.passes:
-            self._shown = scan.progress.passes
+        if self._shown != texts.passes:
+            self._shown = texts.passes
             boundaries = range(1, self._shown) if self._shown <= MOST_MARKS else ()
             self._passes.set_segments([[(n / self._shown, 0), (n / self._shown, 1)] for n in boundaries])

@@ -9,6 +9,8 @@ import numpy as np
 
 from beamline.outputs.live_figure.reference import DrawnBehind
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.texts import HeaderTexts, header_of_finding, header_of_scan
+from reduction.documents.finding_run import FindingRun
 
 Document = Mapping[str, Any]
 
@@ -27,11 +29,14 @@ class PageContent:
     ----------
     reference : DrawnBehind or None
         Another result that the scan page draws behind the spectra.
+    finding : FindingRun
+        A finding that is newer than the scan set, shown instead; the other pages do not read it.
     """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         self.at, self.over = at, over
         self.reference: DrawnBehind | None = None
+        self.finding = FindingRun()
         self._scan = LiveScan()
 
     @property
@@ -40,11 +45,21 @@ class PageContent:
         return self._scan
 
     def take(self, name: str, doc: Document) -> None:
-        """Process one document, raw or reduced."""
-        self.scan.take(name, doc)
+        """Process one document, raw or reduced, or of a finding."""
+        self.finding.take(name, doc)
+        if self.finding.start is None:
+            self.scan.take(name, doc)
+
+    def header(self, now: float) -> HeaderTexts:
+        """Texts above the page at `now` (seconds since 1970)."""
+        return (
+            header_of_finding(self.finding, now) if self.finding.start is not None else header_of_scan(self.scan, now)
+        )
 
     def layout(self) -> Hashable:
-        """What the axes depend on; None without a scan."""
+        """What the axes depend on; None without a scan or a finding."""
+        if self.finding.start is not None:
+            return "finding", self.finding.start["uid"]
         scan = self.scan
         if scan.start is None or not scan.num_slots:
             return None

@@ -12,6 +12,7 @@ from beamline.records.journal.ends import start_and_stop, start_of
 from beamline.records.journal.read import RunReader
 from beamline.records.logbook import Corrections, LogbookReader
 from beamline.records.runs.run import REPLAYED
+from reduction.documents.finding_run import is_finding
 from reduction.documents.raw import is_reducible
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,8 @@ class ScanFollower:
         Key of a start document; scan sets with equal keys are followed together.
     replays : bool
         Also yield replayed runs.
+    findings : bool
+        Follow the run of a finding while none is newer, unless a scan set is given.
     """
 
     def __init__(
@@ -50,10 +53,12 @@ class ScanFollower:
         whole: bool = False,
         kin: Callable[[Document], Hashable] = same_set,
         replays: bool = False,
+        findings: bool = False,
     ) -> None:
         self._root = Path(root)
         self._wanted = scan_set
         self._whole, self._kin, self._replays = whole, kin, replays
+        self._findings = findings and scan_set is None
         self._starts: dict[Path, Document] = {}
         self._logbook = LogbookReader(root)
         self._corrections = Corrections()
@@ -106,15 +111,26 @@ class ScanFollower:
     def _files_of(self, chosen: Hashable) -> list[Path]:
         """Files of the selected scan sets, the earliest first; reduced runs belong to their raw scan set."""
         starts = self._starts
+        if isinstance(chosen, Path):
+            return [chosen]
         sets = {start["scan_set"] for start in starts.values() if _is_raw(start) and self._kin(start) == chosen}
         mine = [path for path in sorted(starts, key=self._order) if starts[path].get("scan_set") in sets]
         return mine if self._replays else [path for path in mine if REPLAYED not in starts[path]]
 
     def _choose(self) -> Hashable:
-        raw = [self._starts[path] for path in sorted(self._starts, key=self._order) if _is_raw(self._starts[path])]
+        """Key of the scan set, or the file of a finding."""
+        ordered = sorted(self._starts, key=self._order)
+        if self._findings and (finding := self._newest_finding(ordered)):
+            return finding
+        raw = [self._starts[path] for path in ordered if _is_raw(self._starts[path])]
         if self._wanted is not None:
             raw = [start for start in raw if str(start["scan_set"]).startswith(self._wanted)]
         return self._kin(raw[-1]) if raw else None
+
+    def _newest_finding(self, ordered: list[Path]) -> Path | None:
+        """The newest run, if it makes a finding."""
+        shown = [path for path in ordered if is_finding(self._starts[path]) or _is_raw(self._starts[path])]
+        return shown[-1] if shown and is_finding(self._starts[shown[-1]]) else None
 
 
 def _is_raw(start: Document) -> bool:

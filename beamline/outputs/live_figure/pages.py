@@ -16,10 +16,10 @@ from beamline.outputs.live_figure.drift_body import DriftBody
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.exclusion_body import ExclusionBody
 from beamline.outputs.live_figure.exclusion_content import ExclusionContent
+from beamline.outputs.live_figure.finding_body import scan_or_finding
 from beamline.outputs.live_figure.follow import ScanFollower
 from beamline.outputs.live_figure.map_body import MapBody
 from beamline.outputs.live_figure.reference import DrawnBehind
-from beamline.outputs.live_figure.scan_body import ScanBody
 from beamline.outputs.live_figure.series import ScansOfSample, same_sample
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Kind:
 
 
 PAGES = {
-    "scan": Kind(PageContent, ScanBody),
+    "scan": Kind(PageContent, scan_or_finding, {"findings": True}),
     "map": Kind(ScansOfSample, MapBody, {"kin": same_sample}),
     "drift": Kind(DwellLog, DriftBody, {"whole": True}),
     "ledger": Kind(ExclusionContent, ExclusionBody, {"whole": True, "replays": True}),
@@ -61,6 +61,8 @@ class Page:
         Horizontal axis of drifts: ``time`` or ``dwells``.
     reference : DrawnBehind, optional
         Another result behind the spectra.
+    reads
+        Options of `ScanFollower`, instead of those of the page.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Page:
         at: float | None = None,
         over: str = "time",
         reference: DrawnBehind | None = None,
+        **reads: Any,
     ) -> None:
         if name not in PAGES:
             raise ValueError(f"there is no page {name!r}; the pages are {', '.join(PAGES)}")
@@ -78,7 +81,7 @@ class Page:
         self.content = self.kind.content(at, over)
         self.content.reference = reference
         self._root = root
-        self._follower = ScanFollower(root, scan_set, **self.kind.reads)
+        self._follower = ScanFollower(root, scan_set, **{**self.kind.reads, **reads})
 
     def look(self) -> bool:
         """Read new documents from the journal; True if there were any."""

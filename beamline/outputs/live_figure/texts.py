@@ -14,6 +14,7 @@ import numpy as np
 from beamline.formatting import duration, format_delay, printable
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.session.pass_progress import RUNNING, WAITING
+from reduction.documents.finding_run import FindingRun
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, IMPORTED, is_pumped
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
@@ -33,6 +34,43 @@ class Headline:
 
     text: str
     colour: str
+
+
+@dataclass(frozen=True)
+class HeaderTexts:
+    """What stands above a page: what is measured, its state, how far it is, and that as a fraction of some passes."""
+
+    title: str
+    state: Headline
+    progress: str
+    fraction: float = 0.0
+    passes: int = 1
+
+
+def header_of_scan(scan: LiveScan, now: float) -> HeaderTexts:
+    """Header of a scan set at `now`, seconds since 1970."""
+    progress = scan.progress
+    state, line = headline(scan, now), progress_line(scan, now)
+    return HeaderTexts(title(scan), state, line, progress.fraction, progress.passes)
+
+
+def header_of_finding(finding: FindingRun, now: float) -> HeaderTexts:
+    """Header of a finding at `now`, seconds since 1970."""
+    start = finding.start or {}
+    what = "   ".join(printable(part) for part in (start.get("plan_name", ""), start.get("sample", "")) if part)
+    taken = (finding.last if finding.status else now) - float(start.get("time", now))
+    line = f"{finding.counts} counts in {duration(max(taken, 0.0))}"
+    return HeaderTexts(shortened(what), _state_of_finding(finding), line, float(bool(finding.status)))
+
+
+def _state_of_finding(finding: FindingRun) -> Headline:
+    if finding.made is not None:
+        verdict, outcome = (printable(finding.made[f"finding_{key}"]) for key in ("verdict", "outcome"))
+        short = outcome.split(":")[0].upper()
+        return Headline(f"{verdict.upper()}, {short}", {"good": GOOD, "look": CAUTION}.get(verdict, ALARM))
+    if finding.status:
+        return Headline(f"ENDED EARLY ({finding.status})", CAUTION)
+    return Headline("RUNNING", CALM)
 
 
 def headline(scan: LiveScan, now: float) -> Headline:
@@ -94,7 +132,11 @@ def progress_line(scan: LiveScan, now: float) -> str:
 
 def title(scan: LiveScan) -> str:
     """What is measured, of a limited length."""
-    text = described(scan)
+    return shortened(described(scan))
+
+
+def shortened(text: str) -> str:
+    """A text of a limited length, without mathematics."""
     return (text if len(text) <= TITLE else text[: TITLE - 4] + " ...").replace("$", r"\$")
 
 

@@ -12,7 +12,6 @@ from beamline.outputs.live_figure.axes import LivePicture
 from beamline.outputs.live_figure.pages import OVER, PAGES, Page
 from beamline.outputs.live_figure.reference import DrawnBehind
 from beamline.outputs.live_figure.scan import LiveScan
-from beamline.outputs.live_figure.texts import headline, progress_line
 
 LOOK_EVERY = 0.25
 """Polling interval of the journal, s."""
@@ -115,8 +114,8 @@ class LiveView:
         self._changed, self._shown = False, texts
 
     def _texts(self) -> tuple[str, str]:
-        now = time.time()
-        return headline(self.scan, now).text, progress_line(self.scan, now)
+        header = self._pages[self.page].content.header(time.time())
+        return header.state.text, header.progress
 
     def _hint(self) -> str:
         names = [f"[{n}] {name}" if name == self.page else f"{n} {name}" for n, name in enumerate(PAGES, 1)]

@@ -14,6 +14,7 @@ from beamline.outputs.live_figure.pages import Page
 from beamline.outputs.notify.notifier import session_state
 from beamline.outputs.web.parts.counting import counting
 from beamline.outputs.web.parts.drift import drift
+from beamline.outputs.web.parts.finding import finding
 from beamline.outputs.web.parts.logs import LogTail, Notes
 from beamline.outputs.web.parts.progress import about, messages, progress
 from beamline.outputs.web.parts.runs import RunRows
@@ -62,7 +63,7 @@ class ScanReader:
     def __init__(self, root: Path, config: Configuration) -> None:
         self._root = root
         self._checks = [Check(**entry.model_dump()) for entry in config.checks]
-        self._page = Page("scan", root)
+        self._page = Page("scan", root, findings=False)
         self._newest = NewestDwell()
         self._page.content = self._newest
         self._fit = FitPart()
@@ -163,4 +164,5 @@ def readers(root: Path, config: Configuration) -> Iterator[tuple[str, Callable[[
     yield "logs", lambda: LogReader(root), SLOW
     yield "runs", lambda: RunsReader(root), SLOW
     yield "map", lambda: PageReader(root, "map", "map", transient_map), SLOW
+    yield "finding", lambda: PageReader(root, "scan", "finding", finding), SLOW
     yield "drift", lambda: PageReader(root, "drift", "drift", drift), SLOW

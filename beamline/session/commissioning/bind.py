@@ -23,8 +23,8 @@ from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
 from plans.commissioning.windows import find_windows
 from plans.protocols import Instruments, Supervision
-from reduction.documents.detectors import COUNTER, FOIL, TRANSMISSION, Detector
-from reduction.documents.findings import Judges
+from reduction.documents.detectors import FOIL, TRANSMISSION, Detector
+from reduction.documents.finding_run import JUDGE, judges_of
 
 FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
     "find_threshold": find_threshold,
@@ -89,21 +89,21 @@ def chambers(config: Configuration, *kinds: str) -> list[Detector]:
     ]
 
 
-def judges(used: Bench, config: Configuration) -> Judges:
-    """Judges for the names of these devices."""
+def judge_entry(used: Bench, config: Configuration) -> dict[str, Any]:
+    """What the judges have to know of these devices, as it is written to start documents."""
     checks = config.checks
     fill = used.fill_pattern
     key = "" if fill is None else f"{fill.name}_record" if hasattr(fill, "record") else fill.name
-    return Judges(
-        Detector("", COUNTER, used.instruments.counters[0].name),
-        used.threshold.name if used.threshold is not None else "",
-        key,
-        next((check.low for check in checks if check.key == "i0" and check.per == "i0_time"), I0_LEAST),
-        tuple(chambers(config, FOIL, TRANSMISSION)[:2]),
-        tuple(each.name for each in used.laser_steering) or ("along", "across"),  # type: ignore[arg-type]
-        next((each.name for each in used.instruments.counters if isinstance(each, BoxcarPair)), ""),
-        f"{config.roles.ring}_current" if config.roles.ring else "",
-    )
+    return {
+        "counter": used.instruments.counters[0].name,
+        "threshold": used.threshold.name if used.threshold is not None else "",
+        "bunch_currents": key,
+        "i0_least": next((each.low for each in checks if each.key == "i0" and each.per == "i0_time"), I0_LEAST),
+        "foil": [[each.name, each.kind, each.device, each.edge] for each in chambers(config, FOIL, TRANSMISSION)[:2]],
+        "steering": [each.name for each in used.laser_steering] or ["along", "across"],
+        "boxcar": next((each.name for each in used.instruments.counters if isinstance(each, BoxcarPair)), ""),
+        "ring_current": f"{config.roles.ring}_current" if config.roles.ring else "",
+    }
 
 
 class BoundFinding:
@@ -122,9 +122,10 @@ class BoundFinding:
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[Judged]:
         """The plan, for ``RE(...)``."""
         used = bench(self._context)
-        judge = getattr(judges(used, self._context.config), self._name.removeprefix("find_"))
+        entry = judge_entry(used, self._context.config)
+        judge = getattr(judges_of(entry), self._name.removeprefix("find_"))
         plan = self._plan(used, judge, *args, **kwargs)
-        return bpp.inject_md_wrapper(plan, self._context.metadata())
+        return bpp.inject_md_wrapper(plan, {**self._context.metadata(), JUDGE: entry})
 
     def function(self) -> Callable[..., MsgGenerator[Judged]]:
         """The plan as a generator function, for IPython's help and the queue server."""

@@ -10,10 +10,10 @@ from typing import Any
 from beamline.formatting import with_error
 from beamline.session.persistent.state import StateFile, StoredFinding
 from plans.commissioning.document import STREAM
-from plans.commissioning.find import SET
+from plans.commissioning.find import NOT_SET, SET, WENT_BACK
 
 HOUR = 3600.0
-COLUMNS = ("finding", "value", "error", "unit", "verdict", "outcome", "age", "run")
+COLUMNS = ("finding", "value", "verdict", "outcome", "age", "run")
 
 
 class KnownFindings:
@@ -79,7 +79,7 @@ class KnownFindings:
         return f"Found more than {self._oldest:g} h ago: {listed}; find again what may have changed." if old else ""
 
     def table(self) -> str:
-        """The latest of each, one a line."""
+        """The latest of each, one a line of less than 80 characters."""
         found = self._state_file.state.findings.values()
         rows = [COLUMNS, *(_row(each) for each in found)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
@@ -125,4 +125,7 @@ def age_text(found: StoredFinding) -> str:
 
 
 def _row(found: StoredFinding) -> tuple[str, ...]:
-    return (found.name, *numbers(found), found.unit, found.verdict, found.outcome, age_text(found), found.uid[:8])
+    value = " +- ".join(filter(None, numbers(found)))
+    value = f"{value} {found.unit}".strip() if value else ""
+    outcome = next((short for short in (WENT_BACK, NOT_SET) if found.outcome.startswith(short)), found.outcome)
+    return found.name, value, found.verdict, outcome, age_text(found), found.uid[:8]

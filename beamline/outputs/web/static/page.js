@@ -83,6 +83,12 @@
     },
     messages: (part) => tables.sentences(find("messages"), part),
     runs: (part) => tables.runs(find("runs"), find("runs-count"), part, find("runs-filter").value),
+    finding: (part) => {
+      level(find("finding-state"), part.state || "", part.level || "");
+      find("finding").hidden = find("finding-sentences").hidden = !part.x;
+      tables.sentences(find("finding-sentences"), [part.title, ...(part.sentences || [])].filter(Boolean));
+      plots.finding(find("finding"), part, simulated());
+    },
     findings: (part) => tables.findings(find("findings"), part),
     notes: (part) => tables.notes(find("notes"), part),
     waits: (part) => tables.log(find("waits-log"), part),

@@ -161,11 +161,21 @@ const plots = (() => {
       hovertemplate: "%{x:.4~g}: %{y:.5~g}<extra>%{fullData.name}</extra>", ...where };
   }
 
+  function finding(element, part, simulated) {
+    if (!part.x) return clear(element);
+    const kind = { type: part.logarithmic ? "log" : "linear" }, [x, y] = part.labels;
+    const traces = [points({ x: part.x, y: part.y, e: part.e, look: "complete", name: "measured" }, colour("slot-1"), place(0)),
+      { type: "scatter", mode: "lines", x: part.fit_x, y: part.fit, line: { color: colour("faint"), width: 1.5 }, hoverinfo: "skip" }];
+    const shape = layout(element, 17, { xaxis: axis(x, kind), yaxis: axis(y, kind), annotations: sim(simulated) });
+    shape.uirevision = part.title;
+    return Plotly.react(element, traces, shape, CONFIG);
+  }
+
   function clear(element) {
     Plotly.purge(element);
     element.replaceChildren();
     element.style.height = "auto";
   }
 
-  return { spectra, counting, map, drift, shade };
+  return { spectra, counting, map, drift, finding, shade };
 })();
