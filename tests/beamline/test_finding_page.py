@@ -56,7 +56,6 @@ def texts(page: Page) -> str:
     figure = Figure(figsize=(13, 8.6))
     FigureCanvasAgg(figure)
     page.picture(figure).update(page.content, 1.7e9)
-    figure.canvas.draw()
     return "\n".join(each.get_text() for each in figure.texts)
 
 
