@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from threading import Timer
 from time import monotonic
 from typing import Any
 
@@ -14,6 +13,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
 
+from devices.base.deadlines import call_later
 from devices.base.settings import Setting
 from devices.channel_access import ThreadlessStatus
 
@@ -122,9 +122,7 @@ class _Watchdog:
 
     def _wait(self) -> None:
         deadline = min(self._begun + self._timeout, self._last_change + self._stall)
-        self._timer = Timer(max(0.0, deadline - monotonic()), self._check)
-        self._timer.daemon = True
-        self._timer.start()
+        self._timer = call_later(max(0.0, deadline - monotonic()), self._check)
 
     def _check(self) -> None:
         now = monotonic()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
-from threading import Event, Timer
+from threading import Event
 from typing import Any
 
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.base.completion import Follower, follow, send
+from devices.base.deadlines import Deadline, call_later
 from devices.base.limits import SetWithinLimits, check_limits
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
@@ -111,7 +112,7 @@ class KohzuAxis(SetWithinLimits, Follower):
     def _watch_for_rest(self, status: Status, grace_over: Event) -> None:
         """Check again after the sequencer has been at rest for the grace time: the move never began, or fell short."""
         grace = self.grace.get()
-        timers: list[Timer] = []
+        timers: list[Deadline] = []
 
         def at_rest() -> None:
             grace_over.set()
@@ -122,9 +123,7 @@ class KohzuAxis(SetWithinLimits, Follower):
                 timer.cancel()
             timers.clear()
             if value == DONE and not status.done:
-                timers.append(Timer(grace, at_rest))
-                timers[-1].daemon = True
-                timers[-1].start()
+                timers.append(call_later(grace, at_rest))
 
         def end(_: Status) -> None:
             self.moving.clear_sub(again)

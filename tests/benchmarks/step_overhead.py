@@ -5,10 +5,12 @@ Run it with ``python -m tests.benchmarks.step_overhead [--rounds N]``:
 - ``RunEngine``: `bp.scan` of an axis and a detector that are nothing but Python: how fast the machine is for all this;
 - ``channel access``: the bare floor, without any device class: counters started with put-completion, then all records
   of their last count read by gets that are sent together;
+- ``  with a move``: before each, an energy put, waited for by the monitors of the sequencer and its readback, and the
+  laser shutter opened or shut, waited for by the monitor of its status;
 - ``bp.scan``: bluesky's own step scan of a soft axis with the same detectors, nothing subscribed;
 - ``energy_scan``: a scan of the session, steps without motion: shutter told, checks, quality, checkpoint, journal and
   live reduction;
-- ``  with a move``: its steps to the next energy, at which the laser shutter opens too.
+- ``  and a move``: its steps to the next energy, at which the laser shutter opens too.
 
 A step goes from one event to the next. Its dwell is taken off, and what the simulated instruments need for the motion
 itself: the way of the monochromator at its speed, its settling, the travel of the shutter. The simulator's clock runs
@@ -23,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import bluesky.plans as bp
@@ -59,6 +62,45 @@ def floor(session: Any) -> list[float]:
             ca.get_complete_with_metadata(pv.chid, timeout=5)
         seconds.append(time.perf_counter() - began - WALL)
     return seconds
+
+
+def floor_of_moves(session: Any) -> list[float]:
+    """Seconds beyond the motion of bare puts to monochromator and shutter, each until its monitors have arrived."""
+    from epics import ca
+
+    mono, shutter = session.beamline.mono, session.beamline.laser.shutter
+    arrived = {signal: Event() for signal in (mono.moving, shutter.status)}
+    changes: list[int] = []
+
+    def moving(*, value: int, **_: Any) -> None:
+        changes.append(value)
+        if changes[-2:] == [1, 0]:
+            arrived[mono.moving].set()
+
+    watched = [(mono.moving, moving), (shutter.status, lambda **_: arrived[shutter.status].set())]
+    numbers = [signal._read_pv.add_callback(change) for signal, change in watched]
+    grid, seconds = np.linspace(13.46, 13.48, POINTS), []
+    mono.set(float(grid[0])).wait(10)
+    for number, energy in enumerate(grid[1:]):
+        for each in arrived.values():
+            each.clear()
+        began = time.perf_counter()
+        mono.setpoint._write_pv.put(float(energy))
+        ca.flush_io()
+        assert arrived[mono.moving].wait(10)
+        shutter.command._write_pv.put(1 - number % 2)
+        ca.flush_io()
+        assert arrived[shutter.status].wait(10)
+        seconds.append(time.perf_counter() - began - motion_of(session, grid) / SPEEDUP)
+    for (signal, _), index in zip(watched, numbers, strict=True):
+        signal._read_pv.remove_callback(index)
+    return seconds
+
+
+def motion_of(session: Any, grid: Any) -> float:
+    """Beamline seconds that a step to the next energy takes by itself."""
+    times = session.instruments.times
+    return float((grid[1] - grid[0]) / times.energy_speed + times.energy_settle + times.laser_shutter)
 
 
 def steps(engine: RunEngine, run: Callable[[], Any]) -> list[tuple[int, float]]:
@@ -105,11 +147,10 @@ def session_scan(session: Any) -> dict[str, list[float]]:
     grid = np.linspace(13.46, 13.48, POINTS)
     options = {"dwell": DWELL, "pattern": (1, 1, 0, 0), "settings": {"pre_edge": [13.46, 13.462]}}
     taken = steps(session.RE, lambda: session.RE(session.energy_scan(energies=grid, **options)))
-    times = session.instruments.times
-    motion = (grid[1] - grid[0]) / times.energy_speed + times.energy_settle + times.laser_shutter
+    motion = motion_of(session, grid)
     return {
         "energy_scan": [step - WALL for number, step in taken if number in (1, 3)],
-        "  with a move": [step - WALL - motion / SPEEDUP for number, step in taken if number == 0],
+        "  and a move": [step - WALL - motion / SPEEDUP for number, step in taken if number == 0],
     }
 
 
@@ -126,6 +167,9 @@ def measure(folder: Path, rounds: int) -> None:
         session_scan(session)
         for _ in range(rounds):
             ways = {"RunEngine": engine_alone(), "channel access": floor(session)}
+            ways["  with a move"] = [
+                one + two for one, two in zip(ways["channel access"], floor_of_moves(session), strict=False)
+            ]
             ways |= {"bp.scan": stock_scan(session), **session_scan(session)}
             for name, seconds in ways.items():
                 found.setdefault(name, []).extend(1e3 * np.array(seconds))
@@ -134,6 +178,8 @@ def measure(folder: Path, rounds: int) -> None:
     print(f"{'':>18} {'median / ms':>12} {'90 % / ms':>10} {'steps':>6}")
     for name, values in found.items():
         print(f"{name:<18} {np.median(values):>12.1f} {np.percentile(values, 90):>10.1f} {len(values):>6}")
+    ratio = np.median(found["  and a move"]) / np.median(found["  with a move"])
+    print(f"a step of energy_scan with a move over the bare puts and monitors of that step: {ratio:.2f}")
 
 
 def main() -> None:
