@@ -14,21 +14,17 @@ from beamline.outputs.paper_figures.heat import KEY_TEMPERATURES
 from beamline.outputs.thermal.content import Thermal, returns
 from beamline.records.runs.series import SeriesImage, paths_by_temperature
 from beamline.studies.expectation import ask_expectation
-from beamline.studies.rehearsal.number import NOTHING, RehearsedNumber
+from beamline.studies.rehearsal.camera import ENERGY_ERROR
+from beamline.studies.rehearsal.number import NO_NOISE, NOTHING, RehearsedNumber, of_c
 from plans.compilation.edges import find_edge, main_feature
 from reduction.diffraction.calibrate import CameraFit
 from reduction.spectra.overlay import SpectrumCurve
-from reduction.spectra.ratios import Ratio, comparison_parameter
 from reduction.thermal.series import Heated, ThermalSeries, thermal_series
 
 CUBIC_FROM = 117.0
 """degC; from which the scenario has the cubic phase (Cottingham and Brutchey, Chem. Mater. 30, 6711 (2018))."""
 LINE = (1.99, 2.29)
 """1/angstrom; around the cubic (200)."""
-NO_NOISE = 1e-12
-"""Variance of expected spectra."""
-ENERGY_ERROR = 4e-4
-"""keV; of the X-rays of an image after the large move from the edges."""
 
 
 def of_heat(edge: str, thermal: Thermal, scenario: str) -> Iterator[RehearsedNumber]:
@@ -43,25 +39,18 @@ def of_heat(edge: str, thermal: Thermal, scenario: str) -> Iterator[RehearsedNum
         here, true = (_difference(each, number).on(feature) for each in (series, truth))
         numbers = (100 * float(each[0]) for each in (here.value, here.stddev(), true.value))
         yield RehearsedNumber(f"{edge} less that of 25 degC {where}", "% of integral", NOTHING, *numbers)
-        yield from _c(f"{edge} C {where}", edge, thermal.ratios[number], truth, number)
+        measured, expected = _difference(series, number), _difference(truth, number).on(series.energy).value
+        yield from of_c(f"{edge} C {where}", edge, thermal.ratios[number], measured, expected)
 
 
 def _difference(series: ThermalSeries, number: int) -> SpectrumCurve:
     return SpectrumCurve(series.energy, series.difference[number], series.difference_covariance[number, number])
 
 
-def _c(what: str, edge: str, ratio: Ratio | str, truth: ThermalSeries, number: int) -> Iterator[RehearsedNumber]:
-    windows = find_edge(edge).comparison
-    if not isinstance(ratio, Ratio) or not ratio.bounded or windows is None:
-        return
-    flat = np.eye(truth.energy.size) * NO_NOISE
-    true = comparison_parameter(truth.energy, truth.difference[number], flat, *windows)
-    yield RehearsedNumber(what, "", NOTHING, ratio.value, (ratio.high - ratio.low) / 2, true.value)
-
-
 def expected_series(thermal: Thermal, scenario: str) -> ThermalSeries:
-    """The noise-free spectra of a scenario at the temperatures of a series, through the same chain."""
-    energy = np.asarray(thermal.results[thermal.series.reference].data["energy"], dtype=np.float64)
+    """The noise-free spectra of a scenario at temperatures and energies of a series, through the same chain."""
+    moved = 0.0 if thermal.placed is None else thermal.placed.shift.value
+    energy = np.asarray(thermal.results[thermal.series.reference].data["energy"], dtype=np.float64) - moved
     temperatures = thermal.series.temperature.tolist()
     signal = ask_expectation(scenario, energy, 0.0, 0.0, temperatures)["powder"]
     spectra = [

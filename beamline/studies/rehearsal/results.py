@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from beamline.outputs.comparison.content import transient_of
 from beamline.outputs.export.result import Result
 from beamline.outputs.paper_figures.collect import PaperResults
 from beamline.outputs.paper_figures.transients import c_of
 from beamline.outputs.theory.content import Beside
 from beamline.records.runs.series import SeriesImage
 from beamline.studies.expectation import ask_expectation, expected_spectrum
+from beamline.studies.rehearsal.camera import FoundCamera
 from beamline.studies.rehearsal.heat import of_heat, of_lines
-from beamline.studies.rehearsal.number import NOTHING, RehearsedNumber
+from beamline.studies.rehearsal.number import NOTHING, RehearsedNumber, of_c
 from beamline.studies.rehearsal.programme import HEAT, LIGHT
 from plans.compilation.edges import find_edge, main_feature
-from reduction.diffraction.calibrate import CameraFit
 from reduction.settings import Settings
 from reduction.spectra.amplitudes import relative_amplitude
 from reduction.spectra.overlay import SpectrumCurve
-from reduction.spectra.ratios import Ratio, comparison_parameter
 from reduction.spectra.spectrum import Spectrum
 from reduction.theory.fit import Template, fit_models
 
@@ -38,7 +38,7 @@ DISTANCE, ASIDE = 241.0, 45.3
 
 
 def rehearsed(
-    found: PaperResults, camera: CameraFit | None, images: Sequence[SeriesImage] = ()
+    found: PaperResults, camera: FoundCamera | None, images: Sequence[SeriesImage] = ()
 ) -> Iterator[RehearsedNumber]:
     """Every number that the results allow."""
     for edge in PUBLISHED:
@@ -49,7 +49,7 @@ def rehearsed(
         yield from of_heat(edge, thermal, HEAT)
     if camera is not None:
         yield from _of_camera(camera)
-        yield from of_lines(images, camera, HEAT)
+        yield from of_lines(images, camera.fit, HEAT)
     if found.theory is not None:
         yield from _of_theory(found.theory)
 
@@ -73,7 +73,10 @@ def _of_spectra(edge: str, spectra: list[tuple[Result, Spectrum]]) -> Iterator[R
             f"{edge} transient at {delay}", "% of static", published, 100 * size / static, 100 * error / static,
             float(100 * truth.transient[0, at] / truth.static[at]),
         )  # fmt: skip
-        yield from _c(f"{edge} C at {delay}", result, truth)
+        measured = transient_of(result, 0)
+        if measured is not None:
+            known = np.interp(measured.energy, truth.energy, truth.transient[0])
+            yield from of_c(f"{edge} C at {delay}", edge, c_of(result, 0), measured, known)
     if len(spectra) > 1:
         yield _relative(edge, *spectra[:2])
 
@@ -87,15 +90,6 @@ def _of_theory(theory: Beside) -> Iterator[RehearsedNumber]:
     true = fit_models(curve.on(theory.placed.energy).value, theory.transient.full(), best, nuisance, draws=1)
     for fit, truth in zip(theory.fits, true, strict=True):
         yield RehearsedNumber(f"fraction of {fit.name}", "", NOTHING, fit.amplitude, fit.stddev, truth.amplitude)
-
-
-def _c(what: str, result: Result, truth: Spectrum) -> Iterator[RehearsedNumber]:
-    ratio, windows = c_of(result, 0), find_edge(str(result.start["edge"])).comparison
-    if not isinstance(ratio, Ratio) or not ratio.bounded or windows is None:
-        return
-    flat = np.eye(truth.energy.size) * 1e-20
-    true = comparison_parameter(truth.energy, truth.transient[0], flat, *windows)
-    yield RehearsedNumber(what, "", NOTHING, ratio.value, (ratio.high - ratio.low) / 2, true.value)
 
 
 def _relative(edge: str, first: tuple[Result, Spectrum], later: tuple[Result, Spectrum]) -> RehearsedNumber:
@@ -131,8 +125,8 @@ def _of_traces(traces: list[Result]) -> Iterator[RehearsedNumber]:
                 )  # fmt: skip
 
 
-def _of_camera(camera: CameraFit) -> Iterator[RehearsedNumber]:
-    geometry, stddev = camera.camera.geometry, camera.stddev
+def _of_camera(camera: FoundCamera) -> Iterator[RehearsedNumber]:
+    geometry = camera.fit.camera.geometry
     distance, aside = 1e3 * geometry["dist"], -1e3 * geometry["poni2"]
-    yield RehearsedNumber("detector distance", "mm", DISTANCE, distance, 1e3 * stddev["dist"], DISTANCE)
-    yield RehearsedNumber("detector aside", "mm", ASIDE, aside, 1e3 * stddev["poni2"], ASIDE)
+    yield RehearsedNumber("detector distance", "mm", DISTANCE, distance, 1e3 * camera.stddev("dist"), DISTANCE)
+    yield RehearsedNumber("detector aside", "mm", ASIDE, aside, 1e3 * camera.stddev("poni2"), ASIDE)
