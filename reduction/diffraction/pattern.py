@@ -134,6 +134,17 @@ class Camera:
         return np.asarray(out)
 
 
+def q_of_the_si(q: Array, energy: float) -> Array:
+    """What the relations of the SI make of a scattering vector (1/angstrom): ``q cos(theta)``, at an energy in keV.
+
+    Examples
+    --------
+    >>> float(round(q_of_the_si(np.array([2.139]), 12.9)[0], 3))
+    2.109
+    """
+    return np.asarray(q * np.sqrt(1 - (q * wavelength(energy) / (4 * np.pi)) ** 2))
+
+
 def integrate(image: Array, camera: Camera, points: int = 300) -> PowderPattern:
     """Integrate an image over the azimuth, for display and comparison.
 

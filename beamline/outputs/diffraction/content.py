@@ -14,19 +14,23 @@ from reduction.errors import ReductionError
 
 CUBIC_200 = 2.139
 """1/angstrom; of CsPbBr3."""
+ENERGY = 12.9
+"""keV, of the paper."""
 
 
 @dataclass(frozen=True)
 class Image:
     """One image: its pattern for display, and of each range one line and two, or why there is none.
 
-    `phase` is what the peak in the range of the cubic (200) says, if it was asked for and fitted.
+    `phase` is what the peak in the range of the cubic (200) says, if it was asked for and fitted; `energy`, in keV, is
+    that of the photons.
     """
 
     name: str
     pattern: PowderPattern
     peaks: tuple[Splitting | str, ...]
     phase: PhaseFinding | None = None
+    energy: float = ENERGY
 
 
 def read_patterns(
@@ -48,7 +52,7 @@ def read_patterns(
             pattern = integrate(image, camera)
             each = pixels(image, camera, pattern)
             peaks = tuple(_peak(each, low, high) for low, high in ranges)
-            found.append(Image(name, pattern, peaks, _phase(each, peaks) if phases else None))
+            found.append(Image(name, pattern, peaks, _phase(each, peaks) if phases else None, camera.energy))
         except ReductionError as error:
             raise ImageError(f"{path}: {error}") from error
     return found

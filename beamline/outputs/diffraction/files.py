@@ -15,6 +15,7 @@ from beamline.outputs.diffraction.content import Image, sentences
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import written_whole
 from beamline.outputs.figure import save, write_below
+from reduction.diffraction.pattern import q_of_the_si
 
 
 def write_patterns(path: Path, images: Sequence[Image]) -> Path:
@@ -40,9 +41,14 @@ def _write_csv(path: Path, images: Sequence[Image]) -> None:
         for line in sentences(images):
             file.write(f"# {printable(line)}\n")
         writer = csv.writer(file)
-        writer.writerow(("image", "q_per_angstrom", "intensity", "intensity_stddev"))
+        writer.writerow(("image", "q_per_angstrom", "q_of_si_per_angstrom", "intensity", "intensity_stddev"))
         for image in images:
-            columns = (image.pattern.q, image.pattern.value, image.pattern.stddev)
+            columns = (
+                image.pattern.q,
+                q_of_the_si(image.pattern.q, image.energy),
+                image.pattern.value,
+                image.pattern.stddev,
+            )
             writer.writerows([image.name, *row] for row in zip(*(column.tolist() for column in columns), strict=True))
 
 

@@ -21,6 +21,10 @@ from reduction.thermal.criterion import derivative_area
 KEY_TEMPERATURES = (45.0, 65.0, 120.0)
 """degC; three of which Figure S5 shows the differences."""
 S6_TEMPERATURE = 45.0
+S8_RANGE = (1.3, 2.8)
+"""1/angstrom."""
+CUBIC = 5.874
+"""angstrom; cell of cubic CsPbBr3 (Hirotsu et al., J. Phys. Soc. Jpn. 37, 1393 (1974))."""
 REACH = 1.5e-3
 """keV; of the shifts in Figure S6."""
 
@@ -90,8 +94,15 @@ def figure_s7(found: PaperResults) -> Figure:
 
 
 def figure_s8(found: PaperResults) -> Figure:
-    """Diffraction patterns at all temperatures."""
-    return pattern_figure(found.images)
+    """Diffraction patterns at all temperatures in the range of the paper, with the indices of the cubic cell."""
+    figure = pattern_figure(found.images)
+    axes = figure.axes[0]
+    axes.set_xlim(*S8_RANGE)
+    for index in ((1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1)):
+        place = 2 * np.pi * np.sqrt(np.square(index).sum()) / CUBIC
+        text = f"[{''.join(map(str, index))}]"
+        axes.text(place, 0.985, text, transform=axes.get_xaxis_transform(), fontsize=7, ha="center", va="top")
+    return figure
 
 
 @own_style()

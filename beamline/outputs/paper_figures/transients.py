@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from beamline.formatting import format_delay, own_style
 from beamline.outputs.export.about import absorption_edge
@@ -24,6 +25,8 @@ from beamline.outputs.export.paper_labels import title_of_edge
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
+from beamline.outputs.paper_figures.constancy import constant_with_delay
+from beamline.outputs.paper_figures.structure import draw_structure
 from beamline.outputs.thermal.content import Thermal, returns
 from beamline.outputs.thermal.files import three_point_mean
 from reduction.spectra.ratios import Ratio, comparison_where_known
@@ -37,6 +40,12 @@ WINDOW = "0.90"
 KEYS = ("energy", "transient", "transient_stddev")
 OF_HEAT = "difference to 25 degC / % of edge integral\n(mean of 3 points, for display)"
 """Label of the differences with the temperature."""
+STRUCTURE = (0.6, 0.52, 0.38, 0.3)
+"""Where the inset stands in the panel of the traces."""
+FOR_TEXT = 0.18
+"""Of the height of the panels of C, below the points."""
+TICKS = 5
+"""Of an energy axis that stands beside others."""
 LARGEST_C = 8.0
 """Of the panels of C; what is beyond is known so poorly that it would hide the others."""
 
@@ -55,11 +64,14 @@ def figure_2(found: PaperResults) -> Figure:
             delays = sorted({rounded_delay(*each) for each in drawn})
             draw_transients(panels[large], drawn, delays, True)
         panels[large].set_xlabel("X-ray energy / keV")
+        for axes in (panels[small], panels[large]):
+            axes.xaxis.set_major_locator(MaxNLocator(TICKS))
     panels["a"].set_ylabel("absorption / last point")
     panels["A"].set_ylabel("(on - off) x factor / (1/eV), shifted")
     panels["c"].set_title("(c)", loc="left")
     draw_traces(panels["c"], found.traces)
     panels["c"].legend(frameon=False, fontsize=7, loc="upper right")
+    draw_structure(panels["c"], STRUCTURE)
     return figure
 
 
@@ -155,7 +167,8 @@ def _frame(axes: Axes, result: Result, energy: Any, static: Any, curves: Any) ->
 def draw_c(axes: Axes, thermal: Thermal | None, results: list[Result]) -> None:
     """C against the temperature (upper axis) and against the delay (lower axis), with Fieller's intervals."""
     delays, shown = list[float](), list[Ratio]()
-    for result, slot in drawn_pairs(results) if results else []:
+    drawn = drawn_pairs(results) if results else []
+    for result, slot in drawn:
         ratio = c_of(result, slot)
         if isinstance(ratio, Ratio):
             delays.append(rounded_delay(result, slot))
@@ -168,7 +181,20 @@ def draw_c(axes: Axes, thermal: Thermal | None, results: list[Result]) -> None:
         shown += _draw_c_of_heat(axes, thermal)
     known = [value for each in shown if each.bounded for value in (each.low, each.high, each.value)]
     low, high = min([-2.0, *known]), max([3.0, *known])
-    axes.set_ylim(max(low, -LARGEST_C) - 0.5, min(high, LARGEST_C) + 0.5)
+    low, high = max(low, -LARGEST_C) - 0.5, min(high, LARGEST_C) + 0.5
+    axes.set_ylim(low - FOR_TEXT * (high - low), high)
+    _name_constancy(axes, thermal, drawn)
+
+
+def _name_constancy(axes: Axes, thermal: Thermal | None, drawn: list[tuple[Result, int]]) -> None:
+    """The tests that C is the same at all delays, and at all temperatures."""
+    tests = {"delays": constant_with_delay(drawn), "temperatures": None if thermal is None else thermal.constancy}
+    lines = [
+        f"same at all {what}: chi-square {test.chi_square:.1f} / {test.dof}, p-value {test.p_value:.2g}"
+        for what, test in tests.items()
+        if test is not None
+    ]
+    axes.text(0.02, 0.02, "\n".join(lines), transform=axes.transAxes, fontsize=6.5, color="0.3", va="bottom")
 
 
 def _draw_c_of_heat(axes: Axes, thermal: Thermal) -> list[Ratio]:

@@ -58,7 +58,12 @@ def theory_figure(found: Beside) -> Figure:
         for name, value in found.excited.items():
             axes.plot(energy[part], value[part], color=colours[name], lw=1, ls="--", label=printable(name))
         axes.set_ylabel("absorption /\nedge integral")
-    static.legend(loc="lower right", frameon=False, fontsize=7)
+    pumped = found.placed.static + found.transient.value / found.placed.scale
+    above.plot(energy[high], pumped[high], color=COLOURS[1], lw=1, label="measured, laser on", zorder=1.5)
+    above.legend([above.lines[-1]], ["measured, laser on"], loc="upper right", frameon=False, fontsize=7)
+    static.legend(loc="upper right", frameon=False, fontsize=7)
+    for axes, letter in zip((static, above, transient), "bcd", strict=True):
+        axes.set_title(f"({letter})", loc="left", fontsize=9)
     transient.axhline(0, color="0.7", lw=0.8, zorder=0)
     stddev = found.transient.stddev()
     transient.errorbar(
