@@ -34,6 +34,8 @@ COARSE = 21
 TURN = 2e-5
 """keV; over which the curvature of F is found."""
 FEWEST = 8
+LEAST = 0.25
+"""Of a propagated variance; more is never subtracted as noise of noise."""
 
 
 def derivative_area(energy: Array, value: Array, reference_energy: Array, reference: Array, shift: float) -> float:
@@ -174,6 +176,20 @@ class _Derivatives:
         along, across = (float(each @ self._goal) / self._length for each in (slopes, bends))
         by_value = bent.T @ slopes + moved.T @ bends - across * moved.T @ self._goal - along * bent.T @ self._goal
         by_reference = self._there.T @ (2 * along * across * self._goal - across * slopes - along * bends)
-        own = float(by_value**2 @ self._variance) / curvature**2
-        common = float(by_reference**2 @ self._reference_variance) / curvature**2
+        own, common = by_value**2 @ self._variance, by_reference**2 @ self._reference_variance
+        twice, once = self._noise_of_noise(moved, bent, along)
+        own = max(float(own - twice), LEAST * float(own)) / curvature**2
+        common = max(float(common - once), LEAST * float(common)) / curvature**2
         return EnergyShift(shift, float(np.sqrt(own + common)), float(np.sqrt(common)))
+
+    def _noise_of_noise(self, moved: Array, bent: Array, along: float) -> tuple[float, float]:
+        """What the noise in the derivatives adds to the propagated variances above what it adds to that of the shift.
+
+        dF/ds holds a form ``n H n / 2`` of the noise n of the spectrum, of variance ``tr(H V H V) / 2``, and one of
+        both noises. In the propagation, from slopes that have noise, both count double.
+        """
+        by_slope, by_bend = moved.T @ self._goal, bent.T @ self._goal
+        form = moved.T @ bent - np.outer(by_slope, by_bend) / self._length
+        own = 0.5 * self._variance @ (form + form.T) ** 2 @ self._variance
+        both = along**2 * self._variance @ (bent.T @ self._there) ** 2 @ self._reference_variance
+        return float(own), float(both)

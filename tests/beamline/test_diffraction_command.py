@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from pathlib import Path
 
 import h5py
@@ -86,3 +87,13 @@ def test_bad_files_and_ranges_are_named(files: Path, name: str, more: tuple[str,
     geometry = [] if "--geometry" in more else ["--geometry", files / "camera.poni"]
     done = trxas(files / name, *geometry, *given)
     assert sentence in " ".join(f"{done.output}{done.exception}".replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("library", "sentence"), [("fabio", "images are read by fabio"), ("pyFAI", "integrated by pyFAI")]
+)
+def test_a_missing_library_is_named(files: Path, monkeypatch: pytest.MonkeyPatch, library: str, sentence: str) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    done = trxas(files / "hot.tif", "--geometry", files / "camera.poni")
+    said = " ".join(f"{done.output}{done.exception}".replace("│", " ").split())
+    assert f"{sentence}, which is not installed here: install the extra 'thermal'" in said

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from ophyd.utils import LimitError
 
+from beamline.app.commands.diffraction import _files as images_named
 from beamline.app.doctor.report import examine
 from beamline.outputs.diffraction.content import read_patterns
-from beamline.records.images import read_image, square_camera
+from beamline.records.images import ImageError, read_image, square_camera
 from beamline.session.session import Session, start
 from plans.execution.failures import InstrumentError
 from plans.scans.temperature import compiled_temperature_series
@@ -74,6 +75,10 @@ def test_a_series_measures_spectra_and_an_image_at_each_temperature(session: Ses
     camera = square_camera(195, 241.0, 45.3, 172.0, 12.9)
     peak = read_patterns({"60 degC": files[1]}, camera, [(2.05, 2.27)])[0].peaks[0]
     assert peak.one.peaks[0].position == pytest.approx(2.14, abs=0.01)  # type: ignore[union-attr]
+    with pytest.raises(ImageError, match=r"taken at 12\.9 keV, not at 11 keV; give --energy 12\.9"):
+        images_named(
+            [starts[0]["series"]], 11.0, str(session.config.data.root.parent / "station.toml"), session.config.data.root
+        )
     result = session.result(uids[2])
     assert result.detector.values.tolist() == ["combined", "e1", "e2", "e3", "e4", "e5"]
     assert result.agreement_p_value.item() > 1e-4

@@ -62,6 +62,8 @@ def test_shifts_differences_and_c_are_those_of_the_truth(runs: tuple[Path, list[
         (("--temperatures", "25,60"), "2 temperatures for 3 results"),
         (("--temperatures", "25,60,hot"), "takes numbers, comma-separated, not '25,60,hot'"),
         (("--temperatures", "25,60,140", "--varshni", "1"), "takes alpha and beta, or none"),
+        (("--temperatures", "25,60,-300"), "temperatures 25, 60, -300: degC above -273.15"),
+        (("--temperatures", "25,60,140", "--reference", "300"), "no spectrum within 10 K of the reference, 300 degC"),
         (("--temperatures", "25,60,140", "--out", "a.doc"), "written as .csv, .png, .pdf"),
     ],
 )

@@ -35,6 +35,10 @@ Array = NDArray[np.float64]
 EV = 1e3
 OF_CORE_HOLE = 0.4
 """Of the core-hole width, over which derivatives are taken."""
+COLDEST = -273.15
+"""degC."""
+FAR = 10.0
+"""K; a spectrum farther from the reference temperature is not the reference."""
 SAME_TEMPERATURE = 1.0
 """K."""
 TEMPERATURE = "temperature"
@@ -79,11 +83,13 @@ def temperatures_of(results: Sequence[Result], given: Sequence[float] | None) ->
     Raises
     ------
     ExportError
-        If there are not as many as results, or one is not known.
+        If there are not as many as results, or one is not known or impossible.
     """
     if given is not None:
         if len(given) != len(results):
             raise ExportError(f"{len(given)} temperatures for {len(results)} results: one for each, in their order")
+        if not all(each > COLDEST for each in given):
+            raise ExportError(f"temperatures {', '.join(f'{each:g}' for each in given)}: degC above {COLDEST:g}")
         return list(given)
     found = [result.raw[-1].get(TEMPERATURE) for result in results]
     for result, temperature in zip(results, found, strict=True):
@@ -112,6 +118,11 @@ def thermal_of(
         edges = [each.start.get("edge") for each in (result, results[0])]
         if edges[0] != edges[1]:
             raise ExportError(f"{name_of(result)} is {edges[0]}, {name_of(results[0])} {edges[1]}: two edges")
+    if min(abs(each - reference) for each in temperatures) > FAR:
+        measured = ", ".join(f"{each:g}" for each in temperatures)
+        raise ExportError(
+            f"no spectrum within {FAR:g} K of the reference, {reference:g} degC: there are {measured} degC"
+        )
     settings = common_windows(*results)
     spectra = [Heated(at, curve_of(result)) for at, result in zip(temperatures, results, strict=True)]
     try:

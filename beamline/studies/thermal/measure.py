@@ -76,7 +76,8 @@ def reduced(powder: PowderSeries) -> list[Result]:
 def _of_series(powder: PowderSeries, found: Thermal) -> StudyResult:
     series, edge = found.series, absorption_edge(found.results[0].start)
     settings, reach = common_windows(*found.results), reach_of(edge)
-    truth = thermal_series(powder.truth(), TEMPERATURES[0], settings, Varshni(), reach=reach)
+    whole = Varshni(alpha=2 * powder.gap.alpha)  # of which a series takes half
+    truth = thermal_series(powder.truth(), TEMPERATURES[0], settings, whole, reach=reach)
     main, pre = edge["comparison_main"], edge["comparison_pre"]
     places = (float(np.mean(pre)), float(np.mean(main)), float(main[1]) + AWAY)
     collected = Collected("series", powder.edge, ())

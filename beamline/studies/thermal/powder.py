@@ -54,19 +54,23 @@ class PowderSeries:
     dwell: float = 2.0
     slips: Array = field(init=False)
     """keV; true less shown energy at each temperature."""
+    kept: float = field(init=False)
+    """How much of the expected shift the edge has: the reduction takes half of it, and half as an error."""
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng([7, self.seed])
         size = len(TEMPERATURES)
         self.slips = self._rng.uniform(*SLIP, size) * self._rng.choice([-1.0, 1.0], size)
         self._shown_dead = DEAD * (1 + WIDTH_ERROR * self._rng.standard_normal(DEAD.size))
+        self.kept = 0.5 + 0.5 * self._rng.standard_normal()
+        self.gap = Varshni(alpha=self.kept * Varshni().alpha)
         self.found: Edge = find_edge(self.edge)
         self.grid = self.found.grid()[::COARSER]
 
     def absorption(self, energy: Array, temperature: float) -> Array:
         """Edge with a white line; features that come and go with the temperature, and the shift of the gap (keV)."""
         e0, x = self.found.e0, (temperature - TEMPERATURES[0]) / (HOTTEST - TEMPERATURES[0])
-        at = energy - 1e-3 * Varshni().shift(temperature, TEMPERATURES[0])
+        at = energy - 1e-3 * self.gap.shift(temperature, TEMPERATURES[0])
         width = 5e-4 * self.found.core_hole_width
         step = 0.5 + np.arctan((at - e0 + 0.0005) / width) / np.pi
         lines = 0.75 * _line(at, e0 - 0.0005, 0.0035) + (0.12 + 0.01 * x) * _line(at, e0 + 0.022, 0.012)
