@@ -17,6 +17,7 @@ from sim_ioc.instruments.digitiser import SimDigitiser
 from sim_ioc.instruments.faults import Breakable, Faults
 from sim_ioc.instruments.fluorescence import SimFluorescence
 from sim_ioc.instruments.fpga import SimFpga
+from sim_ioc.instruments.frames import SimFrames
 from sim_ioc.instruments.jet import SimJet
 from sim_ioc.instruments.laser import SimLaser
 from sim_ioc.instruments.mono import SimMonochromator
@@ -88,11 +89,12 @@ class SimBeamline:
         monitor = SimBunchMonitor(self.world)
         fpga = SimFpga(self.world, digitiser, monitor)
         laser, ring, jet = SimLaser(self.world), SimRing(self.world), SimJet(self.world)
-        timing = SimBunchTiming(self.world, fpga)
+        timing, frames = SimBunchTiming(self.world, fpga), SimFrames(self.world, mono.encoder_keV)
         named: dict[str, SimDevice] = {
             "mono": mono,
             "scaler": scaler,
             "fpga": fpga,
+            "frames": frames,
             "laser": laser,
             "delay": SimDelayGenerator(self.world),
             "timing": timing,
@@ -108,7 +110,7 @@ class SimBeamline:
             **self._second_apd(),
             **self._powder(ring),
         }
-        faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
+        faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing, frames), named)
         self._put_logs = [SimPutLog("7ida:"), SimPutLog("7idd:")]
         if self.world.scenario.powder is not None:
             self._put_logs.append(SimPutLog("X10DA-"))

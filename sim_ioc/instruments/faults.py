@@ -8,6 +8,7 @@ from typing import Any
 
 from caproto import AlarmSeverity, AlarmStatus
 
+from sim_ioc.instruments.frames import SimFrames
 from sim_ioc.instruments.jet import SimJet
 from sim_ioc.instruments.laser import SimLaser
 from sim_ioc.instruments.mono import SimMonochromator
@@ -15,9 +16,9 @@ from sim_ioc.instruments.ring import SimRing
 from sim_ioc.instruments.scaler import SimScaler
 from sim_ioc.instruments.timing import SimBunchTiming
 from sim_ioc.physics.world import World
-from sim_ioc.records.channels import EnumChannel, PutRefusedError
+from sim_ioc.records.channels import EnumChannel, Limits, PutRefusedError
 from sim_ioc.records.device import SimDevice
-from sim_ioc.records.fields import states, text_out
+from sim_ioc.records.fields import Shown, long_out, states, text_out
 
 MISSING_FRACTION = 0.1
 NOBODY = "none"
@@ -33,6 +34,7 @@ class Breakable:
     scaler: SimScaler
     jet: SimJet
     timing: SimBunchTiming
+    frames: SimFrames
 
 
 class Faults(SimDevice):
@@ -66,7 +68,7 @@ class Faults(SimDevice):
             "I0NaN": ("I0 reads NaN", self._i0_nan),
             "EnergyNaN": ("the energy readback is NaN", self._energy_nan),
         }
-        self.records = {f"Fault:{name}": self._switch(*what) for name, what in actions.items()}
+        self.records = {f"Fault:{name}": self._switch(*what) for name, what in actions.items()} | self._of_frames()
         self._in_alarm: Any = None
         alarm = text_out("", "name of a PV, without prefix, that goes into MAJOR alarm; empty: none", self._alarm)
         alarm.check = self._check_alarm
@@ -75,6 +77,22 @@ class Faults(SimDevice):
         silent = text_out(NOBODY, f"device that stops replying: {', '.join(names)}", self._silence)
         silent.check = self._check_silent
         self.records["Fault:Silent"] = silent
+
+    def _of_frames(self) -> dict[str, Any]:
+        """How many frames of each sweep are lost, sent twice, or latched late."""
+
+        def setter(kind: str) -> Callable[[int], Awaitable[None]]:
+            async def handler(number: int) -> None:
+                setattr(self._parts.frames, kind, number)
+
+            return handler
+
+        return {
+            f"Fault:{kind.capitalize()}Frames": long_out(
+                0, Shown("frames"), Limits(0, 1000), f"frames of each sweep that are {kind}", setter(kind)
+            )
+            for kind in ("lost", "doubled", "late")
+        }
 
     @staticmethod
     def _switch(meaning: str, action: Callable[[bool], Awaitable[None]]) -> EnumChannel:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from sim_ioc.instruments.trajectory import SimTrajectory
 from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, analog_out, states
 from sim_ioc.records.motor import MotorRecord, MotorSettings
-from sim_ioc.timebase.timeline import Ramp
+from sim_ioc.timebase.timeline import Ramp, Timeline
 
 HC_keV_A = 12.398419843  # CODATA 2018
 DIAMOND_111_A = 3.56683 / math.sqrt(3)
@@ -30,6 +32,17 @@ def bragg_energy_keV(angle_deg: float) -> float:
     return HC_keV_A / (2 * DIAMOND_111_A * math.sin(math.radians(angle_deg)))
 
 
+def pushed(axis: Ramp, crystal: float, play: float) -> list[Ramp]:
+    """How an axis with play moves a crystal: at rest until one end of the play reaches it, and then along."""
+    distance = axis.last - axis.first
+    touched = crystal if distance > 0 else crystal - play
+    share = min(max((touched - axis.first) / distance, 0.0), 1.0) if distance else 1.0
+    meets = axis.start_s + share * (axis.end_s - axis.start_s)
+    last = max(crystal, axis.last) if distance > 0 else min(crystal, axis.last + play)
+    rest, along = Ramp(axis.start_s, meets, crystal, crystal), Ramp(meets, axis.end_s, crystal, last)
+    return [each for each in (rest, along) if each.end_s > each.start_s]
+
+
 class SimMonochromator(SimDevice):
     """Energy and angle setpoints, their readbacks, and the move.
 
@@ -42,7 +55,7 @@ class SimMonochromator(SimDevice):
         self._world = world
         self._truth = truth = world.scenario.monochromator
         self._rng: np.random.Generator = world.random("mono")
-        self._axis = Ramp(0.0, 0.0, truth.start_keV, truth.start_keV)
+        self._axis = Timeline(Ramp(0.0, 0.0, truth.start_keV, truth.start_keV))
         self._move: asyncio.Task[None] | None = None
         self.readback_is_nan = False
         self.is_stuck = False
@@ -68,6 +81,8 @@ class SimMonochromator(SimDevice):
         }
         crystal = MotorSettings("7ida:Crystal2", "second crystal", "urad", Limits(-200.0, 200.0), 0.0, CRYSTAL_URAD_S)
         self.records |= MotorRecord(crystal, world.clock, self.turn_crystal).records
+        speed = truth.speed_eV_s * 1e-3
+        self.records |= SimTrajectory(world.clock, self.follow, self.halt, energy, speed).records
         world.crystal_share.set(world.clock.now(), self._share(0.0))
 
     async def turn_crystal(self, angle_urad: float) -> None:
@@ -98,16 +113,18 @@ class SimMonochromator(SimDevice):
         if self._move is not None:
             self._move.cancel()
         now = self._world.clock.now()
-        first = self._axis.at(now)
+        first = self.encoder_keV(now)
         last = float(self.energy.value) + self._rng.normal(0.0, self._truth.repeatability_eV * 1e-3)
         if self.is_stuck:  # it reports a move without moving
             here = self._world.energy_keV.at(now).at(now)
-            self._axis, self._move = Ramp(now, now, first, first), None
+            self._move = None
+            self._axis.set(now, Ramp(now, now, first, first))
             self._world.energy_keV.set(now, Ramp(now, now, here, here))
             await self.moving.post("Moving")
             return
         arrival = now + abs(last - first) * 1e3 / self._truth.speed_eV_s
-        self._axis = Ramp(now, arrival, first, last)
+        axis = Ramp(now, arrival, first, last)
+        self._axis.set(now, axis)
         # The play is a clearance: the crystal is pushed up at its lower end and down at its upper end.
         crystal = self._crystal_keV(now)
         backlash = self._truth.backlash_eV * 1e-3
@@ -115,7 +132,44 @@ class SimMonochromator(SimDevice):
         offset = self._truth.offset_eV * 1e-3
         self._world.energy_keV.set(now, Ramp(now, arrival, crystal + offset, last_crystal + offset))
         await self.moving.post("Moving")
-        self._move = self.spawn(self._travel(self._axis))
+        self._move = self.spawn(self._travel(axis))
+
+    async def follow(self, ramps: Sequence[Ramp]) -> bool:
+        """Follow ramps that join, from where the axis is; returns whether it has arrived at their end."""
+        if self._move is not None:
+            self._move.cancel()
+        now = self._world.clock.now()
+        away = self.encoder_keV(now) - ramps[0].first
+        crystal, offset = self._crystal_keV(now), self._truth.offset_eV * 1e-3
+        for ramp in ramps:
+            moved = Ramp(ramp.start_s, ramp.end_s, ramp.first + away, ramp.last + away)
+            self._axis.set(ramp.start_s, moved)
+            for each in pushed(moved, crystal, self._truth.backlash_eV * 1e-3):
+                crystal = each.last
+                shown = Ramp(each.start_s, each.end_s, each.first + offset, each.last + offset)
+                self._world.energy_keV.set(each.start_s, shown)
+        await self.energy.post(moved.last)
+        await self.moving.post("Moving")
+        travel = self._move = self.spawn(self._travel(moved))
+        await asyncio.wait((travel,))
+        return not travel.cancelled() and self._world.clock.now() >= moved.end_s
+
+    async def halt(self) -> None:
+        """Stop where the axis is."""
+        now = self._world.clock.now()
+        here, crystal = self.encoder_keV(now), self._world.energy_keV.at(now).at(now)
+        if self._move is None or self._move.done():
+            return
+        self._move.cancel()
+        self._axis.set(now, Ramp(now, now, here, here))
+        self._world.energy_keV.set(now, Ramp(now, now, crystal, crystal))
+        await self.energy.post(here)
+        await self.show_readback()
+        await self.moving.post("Done")
+
+    def encoder_keV(self, time_s: float) -> float:
+        """Position of the axis, as its encoder sees it."""
+        return self._axis.at(time_s).at(time_s)
 
     async def set_stuck(self, stuck: bool) -> None:
         """Make the axis stick, or release it."""
@@ -137,6 +191,6 @@ class SimMonochromator(SimDevice):
 
     async def show_readback(self) -> None:
         """Post the present position."""
-        energy = self._axis.at(self._world.clock.now())
+        energy = self.encoder_keV(self._world.clock.now())
         await self.energy_rbv.post(math.nan if self.readback_is_nan else energy)
         await self.theta_rbv.post(bragg_angle_deg(energy))

@@ -30,7 +30,7 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill bunch_monitor"
+_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill bunch_monitor fly"
 _STREAM = {name: number for number, name in enumerate(_STREAMS.split(), start=1)}
 
 
@@ -167,7 +167,7 @@ class World:
         """Thickness of the jet relative to its mean, at each time."""
         return np.maximum((1 + self._jet_noise(time_s)) * (1 + self._pass_noise(time_s)), 0.0)
 
-    def slices(self, start_s: float, end_s: float) -> list[Slice]:
+    def slices(self, start_s: float, end_s: float, ramp_pieces: int = RAMP_PIECES) -> list[Slice]:
         """Divide a window at every jump, and moves of the monochromator into pieces."""
         cuts = {start_s, end_s, *self._ring.topups(start_s, end_s)}
         for timeline in self._timelines:
@@ -175,7 +175,7 @@ class World:
         for first, last in pairwise(sorted(cuts)):
             for ramp in (self.energy_keV.at(first), self.hv_V.at(first)):
                 if first < ramp.end_s:
-                    pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
+                    pieces = np.linspace(first, min(ramp.end_s, last), ramp_pieces + 1)
                     cuts.update(float(t) for t in pieces)
         bounds = sorted(cuts)
         return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(bounds)]

@@ -214,7 +214,8 @@ class RawCircuit:
     def _receive(self, command: int) -> tuple[int, ...]:
         while True:
             header = struct.unpack(">HHHHII", self._exactly(16))
-            self._exactly(header[1])
+            extended = header[1] == 0xFFFF  # a record of more elements than two bytes count
+            self._exactly(struct.unpack(">II", self._exactly(8))[0] if extended else header[1])
             if header[0] == command:
                 return header
 
