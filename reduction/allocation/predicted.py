@@ -17,7 +17,8 @@ from reduction.allocation.expected import ExpectedGrid, expected_comparison
 from reduction.counting.kernels import OFF, ON
 from reduction.errors import ReductionError
 from reduction.references import methods
-from reduction.references.methods import Compared, Comparison
+from reduction.references.compared import Compared
+from reduction.references.methods import Comparison
 from reduction.references.relative import compared_by, weights_of_on_off
 from reduction.spectra.normalise import (
     normalise_values,

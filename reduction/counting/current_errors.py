@@ -59,6 +59,16 @@ class CurrentErrors:
                 jumps.append(replace(jump, point=point, row=row, deviation=jump.deviation[kept]))
         return replace(self, jumps=tuple(jumps), **arrays)
 
+    def nearest(self, weights: Array) -> CurrentErrors:
+        """Those of the dwells with the largest weights, shape (R, M, N), in each of M means of the dwells of a row."""
+        chosen, own = np.abs(weights).argmax(axis=2).T, np.arange(self.age.shape[1])
+        arrays = {name: getattr(self, name)[chosen, own] for name in ("index", "weight", "age")}
+        jumps = []
+        for jump in self.jumps:
+            point, entry = np.nonzero(chosen[:, jump.row] == jump.point)
+            jumps.append(replace(jump, point=point, row=jump.row[entry], deviation=jump.deviation[entry]))
+        return replace(self, jumps=tuple(jumps), **arrays)
+
     def variance(self) -> Array:
         """Relative variance of each slot mean of each dwell, shape (N, R, S)."""
         same = self.index[..., :, None] == self.index[..., None, :]

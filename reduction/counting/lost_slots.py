@@ -57,6 +57,8 @@ def rows_of_slots(rows: DwellRows, kept: Flags) -> DwellRows:
         between = np.ix_(kept, kept)
         noise, unit, members = rows.currents.noise[between], rows.currents.unit[between], rows.currents.members[kept]
         changes["currents"] = replace(rows.currents, noise=noise, unit=unit, members=members)
+    if rows.neighbours is not None:
+        changes["neighbours"] = rows.neighbours.slots(kept)
     if rows.ground is not None:
         members, inside = rows.ground.members[kept], rows.ground.inside[kept]
         mu, shift = rows.ground.mu[:, :, kept], rows.ground.shift[:, :, kept]

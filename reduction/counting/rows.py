@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reduction.counting import kernels
 from reduction.counting.current_errors import CurrentErrors
+from reduction.counting.neighbours import Neighbours
 from reduction.counting.pairs import PairReport
 from reduction.counting.phases import Pattern
 from reduction.counting.pileup import photons_per_pulse
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 PER_DWELL = ("state", "weight", "flux", "slot_mu", "slot_var", "slot_shift")
 """Arrays of `DwellRows` whose first axes are points and rows."""
-OPTIONAL = ("currents", "ground")
+OPTIONAL = ("currents", "ground", "neighbours")
 """Parts of `DwellRows` that some measurements have."""
 
 
@@ -52,6 +53,8 @@ class DwellRows:
         Of the same dwells, where the laser is slow.
     slot_weight : ndarray, shape (S,), optional
         Phases of each slot over their mean, where slots have different numbers of them.
+    neighbours : Neighbours, optional
+        Correlation of the errors of points that share frames of a sweep.
     """
 
     pass_index: NDArray[np.int64]
@@ -65,6 +68,7 @@ class DwellRows:
     currents: CurrentErrors | None = None
     ground: GroundState | None = None
     slot_weight: Array | None = None
+    neighbours: Neighbours | None = None
 
     def of_all_slots(self) -> tuple[Array, Array]:
         """Photons of all slots together and their variance, shape (N, R): each phase has the same weight."""

@@ -15,6 +15,8 @@ from reduction.errors import DocumentError
 from reduction.settings import Settings
 
 PRIMARY = "primary"
+FRAMES = "frames"
+"""Stream of the frames of a sweep, which is an event of `PRIMARY`."""
 MONITOR = "monitor"
 """Stream of the dwells at monitor energies, which measure the drift of the sample; keys as in `primary`."""
 EVENT_KEYS = {
@@ -75,6 +77,10 @@ class RawRun:
         Name of the device in this role; empty without one.
     pumped : bool
         Whether the pattern has dwells with the laser on.
+    frames : int
+        Frames of a sweep of the energy; 0 of a scan from point to point.
+    per_step : float
+        Frames from each point to the next.
     """
 
     uid: str
@@ -89,6 +95,8 @@ class RawRun:
     detectors: tuple[Detector, ...] = (FPGA,)
     bunch_currents: str = ""
     pumped: bool = True
+    frames: int = 0
+    per_step: float = 1.0
 
     @property
     def counters(self) -> tuple[Detector, ...]:
@@ -196,6 +204,7 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
         start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time")),
         number(start.get("clock_rate", 1.0)), detectors_of(start),
         str(start.get("roles", {}).get("bunch_currents", "")).replace(".", "_"), pumped,
+        int(start.get("frames", 0)), float(start["dwell"]) / float(start["frame"]) if "frame" in start else 1.0,
     )  # fmt: skip
 
 

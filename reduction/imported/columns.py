@@ -22,7 +22,7 @@ from reduction.imported.slots import (
     rates_of_scatter,
 )
 from reduction.imported.spectra import Slots, only_static
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ from reduction.counting.phases import Pattern
 from reduction.counting.pileup import photons_per_pulse
 from reduction.detectors.combine import weights_of
 from reduction.errors import ReductionError
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.errors import ReductionError
 from reduction.imported.keys import MAP_COVARIANCE, MAP_SLOTS
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalised_alone
 from reduction.spectra.transient import transients

@@ -73,7 +73,7 @@ class Counters:
             settings = settings_of(run, detector)
             background = Background.of(settings, pattern)
             more = settings.after_effects, settings.bunch_noise, settings.pile_up
-            sums = CountingAccumulator(pattern, run.grid.size, settings.i0_noise, background, *more)
+            sums = CountingAccumulator(pattern, run.frames or run.grid.size, settings.i0_noise, background, *more)
             self.by_name[detector.name] = sums
 
     @property

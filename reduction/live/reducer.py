@@ -17,6 +17,7 @@ from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.analogue import AnalogueStore
 from reduction.documents.detectors import counters_read, require_pairs
 from reduction.documents.events import doubts_about_background, doubts_about_detectors, dwell_of
+from reduction.documents.frames import SweepDocuments
 from reduction.documents.patterns import pattern_of_run
 from reduction.documents.raw import (
     DELAY_AXIS,
@@ -72,6 +73,7 @@ class LiveReducer:
         self._pattern: Pattern | None = None
         self._counters: dict[str, RawRun] = {}  # those that are read, with the run as it is for each of them
         self._laser_phase: dict[str, int] = {}
+        self._sweeps: SweepDocuments | None = None
 
     def warm_up(self) -> None:
         """Compile the kernels now instead of at the first event."""
@@ -90,8 +92,12 @@ class LiveReducer:
             self._drop_unended()
             self._raw = raw_run(doc) if is_reducible(doc) else None
             self._descriptors, self._reduced = {}, None
+            self._sweeps = SweepDocuments(self._raw) if self._raw is not None and self._raw.frames else None
         elif self._raw is None:
             return
+        elif self._sweeps is not None and name != "stop":
+            for what, found in self._sweeps.take(name, doc):
+                self._begin(self._raw, found) if what == "descriptor" else self._add_sweep(self._raw, *found)
         elif name == "descriptor" and doc["name"] in (PRIMARY, MONITOR) and doc["run_start"] == self._raw.uid:
             self._begin(self._raw, doc)
         elif name == "event" and doc["descriptor"] in self._descriptors:
@@ -150,6 +156,15 @@ class LiveReducer:
             data = point_data(each, run.axis, run.grid[update.point], dwells_there)
             self._reduced.event(stream_of("points", name), data, POINT_UNITS)
 
+    def _add_sweep(self, run: RawRun, event: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+        assert self._set is not None and self._pattern is not None  # of the descriptor
+        name = run.counters[0].name
+        before, of_counter = self._laser_phase.get(name), self._counters[name]
+        for dwell in self._set.sweeps.dwells(event, page, of_counter, self._pattern, before):
+            self._set.counters.add({name: dwell})
+            self._laser_phase[name] = dwell.laser_phase
+        self._set.doubts |= doubts_about_background(event["data"], run)
+
     def _dwells(self, event: Mapping[str, Any], monitor: bool) -> dict[str, Dwell]:
         """A dwell of each counter of the scan set; the first one that was read comes first."""
         assert self._set is not None and self._pattern is not None  # of the descriptor
@@ -169,6 +184,8 @@ class LiveReducer:
             self._drop_incomplete(self._set, self._raw)
 
     def _drop_incomplete(self, scan: ScanSet, run: RawRun) -> None:
+        if run.frames:
+            return scan.drop_incomplete_pass(run)
         for point, dwells in scan.counters.drop_incomplete_points(run.uid, run.segments).items():
             self.exclusions.observe(run.uid, point, INCOMPLETE, dwells)
 

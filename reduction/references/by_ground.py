@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.neighbours import Neighbours, shifted
 from reduction.counting.row_parts import GroundState
 from reduction.counting.rows import DwellRows
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 
 Array = NDArray[np.float64]
 
@@ -39,7 +40,20 @@ def by_ground(rows: DwellRows, dwell_noise: float) -> Compared:
     common = dwell_noise**2 * (weight**2).sum(axis=1)
     local += common * rate[:, :, None, None] * rate
     shift = np.stack([rows.ground.shift, rows.slot_shift])
-    return Compared(rate, local, np.einsum("nr,lnrsm->lsnm", factor, np.where(counts[..., None, None], shift, 0.0)))
+    shared = np.einsum("nr,lnrsm->lsnm", factor, np.where(counts[..., None, None], shift, 0.0))
+    return Compared(rate, local, shared, None if rows.neighbours is None else _between(local, weight, rows.neighbours))
+
+
+def _between(local: Array, weight: Array, near: Neighbours) -> Array:
+    """Covariance of different points, all of whose rates are correlated as their counts are: all are of one frame."""
+    result, total = [], (weight**2).sum(axis=1)
+    for distance, values in enumerate(near.counting.mean(axis=3), start=1):
+        shared = (weight * shifted(weight, distance, 0) * values).sum(axis=1)
+        both = np.sqrt(total * shifted(total, distance, 0))
+        coefficient = np.divide(shared, both, out=np.zeros_like(both), where=both > 0)
+        spread = np.sqrt(np.maximum(local * shifted(local, distance, 4), 0.0))
+        result.append(coefficient * spread)
+    return np.array(result)
 
 
 def _counting(rows: DwellRows, ground: GroundState, factor: Array, counts: NDArray[np.bool_]) -> Array:

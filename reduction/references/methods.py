@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import DwellRows
 from reduction.references.clean_slots import CleanSlots, Logs, find_clean_slots
+from reduction.references.compared import Compared, by_laser, mapped_between, same_slot_between
 from reduction.references.dwell_noise import dwell_noise
 from reduction.references.efficiency import SlotEfficiency, slot_efficiency
 from reduction.references.late_decay import residual_of_last_slot
@@ -44,26 +45,6 @@ from reduction.references.slot_table import SlotTable
 from reduction.statistics.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Laser-off and laser-on rates to be compared slot by slot, with their full covariance.
-
-    The covariance of two rates is ``local`` at equal energies, plus ``shared @ shared.T``.
-
-    Attributes
-    ----------
-    rate : ndarray, shape (2, S, E)
-        Photons per I0 count.
-    local : ndarray, shape (2, S, 2, S, E)
-    shared : ndarray, shape (2, S, E, M)
-        Change of the rate by one standard deviation of each of M independent parameters of the whole scan.
-    """
-
-    rate: Array
-    local: Array
-    shared: Array
 
 
 @dataclass(frozen=True)
@@ -154,7 +135,7 @@ def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
             local[laser, slot, laser, slot] += sums.variance[laser, slot]
     if sums.currents is not None:
         local += np.moveaxis(sums.currents, 0, -1) * sums.rate[:, :, None, None] * sums.rate
-    return Compared(sums.rate, local, sums.shift)
+    return Compared(sums.rate, local, sums.shift, same_slot_between(sums, dwell_noise))
 
 
 def by_balanced(comparison: Comparison) -> Compared:
@@ -274,7 +255,9 @@ def _compare(comparison: Comparison, weight: Array, references: Array, residual:
     flat = rate.reshape(2 * slots, energies)
     local = np.moveaxis(local, 0, -1) * flat[:, None] * flat[None, :]
     shared = np.moveaxis(shared, 0, 1) * flat[:, :, None]
-    return Compared(rate, local.reshape(2, slots, 2, slots, energies), shared.reshape(2, slots, energies, -1))
+    between = mapped_between(on_off, comparison.dwell_noise, map_in, flat)
+    of_rates = local.reshape(2, slots, 2, slots, energies), shared.reshape(2, slots, energies, -1)
+    return Compared(rate, *of_rates, between)
 
 
 def _derivatives(weight: Array, references: Array, by_shape: Array, logs: Logs) -> Array:
@@ -291,10 +274,5 @@ def _derivatives(weight: Array, references: Array, by_shape: Array, logs: Logs) 
 def _input_covariance(comparison: Comparison) -> Array:
     """Covariance of the logarithms of the rates (off, on) of each energy, shape (E, 2 S, 2 S)."""
     on_off = comparison.on_off
-    slots = on_off.rate.shape[1]
-    result = np.zeros((on_off.rate.shape[2], 2 * slots, 2 * slots))
-    for laser, block in ((OFF, slice(0, slots)), (ON, slice(slots, 2 * slots))):
-        result[:, block, block] = (comparison.dwell_noise**2 * on_off.variance_factor[laser])[:, None, None]
-    diagonal = np.arange(2 * slots)
-    result[:, diagonal, diagonal] += on_off.relative_variance.reshape(2 * slots, -1).T
+    result = by_laser(comparison.dwell_noise**2 * on_off.variance_factor, on_off.relative_variance)
     return result if on_off.currents is None else result + on_off.currents.reshape(result.shape)

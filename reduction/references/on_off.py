@@ -13,9 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.neighbours import shifted
 from reduction.counting.rows import DwellRows
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Between:
+    """Covariance of the rates of each point with those of the points above it, at L distances from 1 on.
+
+    Attributes
+    ----------
+    counting : ndarray, shape (L, 2, S, E)
+    factor : ndarray, shape (L, 2, E)
+        Relative covariance for noise of a relative variance of 1 in each dwell.
+    """
+
+    counting: Array
+    factor: Array
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,8 @@ class OnOff:
         Relative covariance of the rates from the measured currents of the bunches; None without them.
     slot_weight : ndarray, shape (S,), or None
         Phases of each slot over their mean; None where all have as many.
+    between : Between, optional
+        Of points that share frames of a sweep.
     """
 
     rate: Array
@@ -45,6 +63,7 @@ class OnOff:
     weights: Array | None = None
     currents: Array | None = None
     slot_weight: Array | None = None
+    between: Between | None = None
 
     def of_all_slots(self) -> tuple[Array, Array]:
         """Rate of all slots together and its variance from counting, shape (2, E)."""
@@ -114,4 +133,20 @@ def _average(rows: DwellRows, weights: Array, total: Array) -> OnOff:
         shift=np.einsum("lnr,lnrsm->lsnm", factor, shift),
         weights=np.where(counts, weights, 0.0),
         slot_weight=rows.slot_weight,
+        between=_between(rows, weights, factor),
     )
+
+
+def _between(rows: DwellRows, weights: Array, factor: Array) -> Between | None:
+    """Of rates with these weights and these factors of photons, both of shape (2, N, R)."""
+    near = rows.neighbours
+    if near is None:
+        return None
+    counts = (weights > 0)[..., None]
+    spread = np.where(counts, np.sqrt(np.where(counts, rows.slot_var, 0.0)) * factor[..., None], 0.0)
+    own = np.where(weights > 0, weights, 0.0)
+    counting, noise = [], []
+    for distance, (of_slots, of_frames) in enumerate(zip(near.counting, near.noise, strict=True), start=1):
+        counting.append(np.einsum("lnrs,lnrs,nrs->lsn", spread, shifted(spread, distance, 1), of_slots))
+        noise.append(np.einsum("lnr,lnr,nr->ln", own, shifted(own, distance, 1), of_frames))
+    return Between(np.array(counting), np.array(noise))

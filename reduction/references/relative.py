@@ -17,7 +17,8 @@ from reduction.errors import ReductionError
 from reduction.references import methods, notes
 from reduction.references.by_ground import by_ground
 from reduction.references.choice import by_same_bunches, require_points, require_possible, usable_points
-from reduction.references.methods import Compared, Comparison
+from reduction.references.compared import Compared
+from reduction.references.methods import Comparison
 from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 

@@ -13,7 +13,8 @@ from reduction.drift.correct import WithoutDrift, correct_drift
 from reduction.references import methods
 from reduction.references.by_ground import by_ground
 from reduction.references.choice import only_pumped, usable_points
-from reduction.references.methods import Compared, Comparison
+from reduction.references.compared import Compared, with_between
+from reduction.references.methods import Comparison
 from reduction.settings import Settings
 from reduction.spectra.normalise import NormalisedSlots, normalise_slots
 from reduction.statistics.factored import Factored
@@ -25,7 +26,7 @@ Flags = NDArray[np.bool_]
 def with_common(compared: Compared, root: Array) -> Compared:
     """Rates with further relative errors common to both laser states and all slots, shape (E, M)."""
     common = compared.rate[..., None] * root
-    return Compared(compared.rate, compared.local, np.concatenate([compared.shared, common], axis=3))
+    return replace(compared, shared=np.concatenate([compared.shared, common], axis=3))
 
 
 def compare(
@@ -73,6 +74,9 @@ def normalised_static(energy: Array, paper: Compared, share: Array, settings: Se
     shared = np.einsum("s,sem->em", share, paper.shared[OFF])
     local = np.einsum("s,t,ste->e", share, share, paper.local[OFF, :, OFF])
     covariance = Factored.of(local[None, None], shared[None])
+    if paper.between is not None:
+        near = np.einsum("s,t,lste->le", share, share, paper.between[:, OFF, :, OFF])
+        covariance = with_between(covariance, near[:, None, None])
     return normalise_slots((share @ paper.rate[OFF])[None], covariance, energy, settings)
 
 

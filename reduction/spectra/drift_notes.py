@@ -9,7 +9,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import DwellRows
 from reduction.drift.correct import WithoutDrift
 from reduction.drift.within_points import steady_drift
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise
 

@@ -29,7 +29,7 @@ from reduction.references.choice import (
     usable_points,
 )
 from reduction.references.clean_slots import CleanSlots
-from reduction.references.methods import Compared, Comparison
+from reduction.references.compared import Compared
 from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from reduction.spectra import drift_notes
@@ -261,7 +261,7 @@ def reduce_spectrum(
 
 def _assembled(
     energy: Array, used: Flags, rates: PointRates, settings: Settings,
-    compared: Compared, static: NormalisedSlots, comparison: Comparison | None, reference: str, sentences: str,
+    compared: Compared, static: NormalisedSlots, comparison: methods.Comparison | None, reference: str, sentences: str,
     drift: dict[str, Any],
 ) -> Spectrum:  # fmt: skip
     slots = rates.rate.shape[1]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise_slots
 from reduction.statistics.factored import Factored
@@ -61,12 +61,13 @@ def transients(energy: Array, compared: Compared, settings: Settings) -> Transie
     if known.any():
         number = int(known.sum())
         both = (2 * number, energy.size)
-        local = compared.local[:, known][..., known, :].reshape(2 * number, *both)
-        rates = Factored.of(local, compared.shared[:, known].reshape(*both, -1))
+        rates = compared.factored(known)
         found = normalise_slots(compared.rate[:, known].reshape(both), rates, energy, settings)
         value[:, known] = found.value.reshape(2, number, -1)
         stddev[:, known] = np.sqrt(found.covariance.variance).reshape(2, number, -1)
         offset[:, known], integral[:, known] = found.offset.reshape(2, -1), found.integral.reshape(2, -1)
         covariance = found.covariance.combined(np.hstack([-np.eye(number), np.eye(number)]))  # on - off
+        if compared.between is not None:  # as few curves as possible are stored
+            covariance = Factored.of_whole(covariance.of_all())
     everywhere = np.ones(energy.size, np.bool_)
     return Transients(value, stddev, value[ON] - value[OFF], covariance.placed(known, everywhere), offset, integral)

@@ -48,6 +48,19 @@ class Factored:
         curves = curves[curves.any(axis=(1, 2))]
         return cls(local, np.ascontiguousarray(curves), np.ones(len(curves)))
 
+    @classmethod
+    def of_whole(cls, covariance: Array) -> Factored:
+        """From the whole covariance, shape (S, S, E, E), where neighbouring points are correlated by themselves."""
+        slots, points = covariance.shape[1:3]
+        flat = covariance.transpose(0, 2, 1, 3).reshape(slots * points, -1)
+        scale = np.sqrt(np.maximum(np.diagonal(flat), 0.0))
+        inverse = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+        value, vector = np.linalg.eigh(inverse[:, None] * flat * inverse)
+        kept = np.abs(value) > ROUNDING * np.abs(value).max(initial=0.0)
+        curves = scale[:, None] * vector[:, kept] * np.sqrt(np.abs(value[kept]))
+        factors = np.ascontiguousarray(curves.T.reshape(-1, slots, points))
+        return cls(np.zeros((slots, slots, points)), factors, np.sign(value[kept]))
+
     @property
     def variance(self) -> Array:
         """Shape (S, E); exactly 0 where only rounding is left, as of a pre-edge of one point."""

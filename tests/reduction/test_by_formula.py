@@ -19,7 +19,7 @@ from reduction.imported.scatter import scatter_of
 from reduction.imported.spectra import Slots, trace_of
 from reduction.maps.associated import associated_spectra
 from reduction.maps.transient_map import TransientMap
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from tests.reduction.dwells import Scan, decay
 
 

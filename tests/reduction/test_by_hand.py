@@ -17,8 +17,8 @@ from reduction.documents.patterns import pattern_of
 from reduction.documents.raw import raw_run
 from reduction.drift.within_points import fast_noise
 from reduction.errors import ReductionError
+from reduction.references.compared import Compared
 from reduction.references.dwell_noise import Excess, noise_between_passes, noise_within_states
-from reduction.references.methods import Compared
 from reduction.references.relative import ratio_minus_one, stddev_of
 from reduction.spectra.align import find_shift
 from reduction.spectra.calibrate import calibrate

@@ -16,7 +16,7 @@ from reduction.counting.accumulate import CountingAccumulator
 from reduction.drift.correct import _is_repeated, correct_drift
 from reduction.drift.model import Visits
 from reduction.drift.within_points import steady_drift
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from reduction.settings import Settings
 from reduction.spectra.drift_notes import of_drift
 from reduction.spectra.spectrum import reduce_spectrum

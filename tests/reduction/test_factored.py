@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reduction.documents.covariances import covariance_between, covariance_of_slot, covariance_of_slots
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 from reduction.settings import Settings
 from reduction.spectra.transient import transients
 from reduction.statistics.factored import Factored

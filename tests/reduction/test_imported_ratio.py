@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.imported.spectra import _relative
-from reduction.references.methods import Compared
+from reduction.references.compared import Compared
 
 
 def test_on_over_off_less_one_has_the_error_of_a_ratio() -> None:

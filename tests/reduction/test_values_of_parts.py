@@ -25,8 +25,8 @@ from reduction.imported.finished import finished_of
 from reduction.imported.scatter import edge_height
 from reduction.imported.slots import PhaseRates, combined, rates_of_counts
 from reduction.imported.spectra import Slots, spectrum_of
+from reduction.references.compared import Compared
 from reduction.references.efficiency import slot_efficiency
-from reduction.references.methods import Compared
 from reduction.references.notes import NAMED, of_missing
 from reduction.settings import Settings
 from reduction.spectra.amplitudes import area

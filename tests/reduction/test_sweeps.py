@@ -1,0 +1,179 @@
+"""Frames of sweeps on a grid: the spectrum is that of a step scan, its covariance is exact, lost frames are no harm."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plans.compilation.edges import find_edges
+from reduction.counting.rows import DwellRows, point_rates, rows_of_counts
+from reduction.counting.sweeps import Sweeps, half_widths, on_grid, weights_on_grid
+from reduction.settings import Settings
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum
+
+EDGE = find_edges("Br_K")[0]
+GRID = EDGE.grid()
+FRAMES_A_STEP = 6
+SLOTS = 5
+GATES = 400_000
+FLUX = 0.15
+DECAY = np.array([1.0, 0.33, 0.12, 0.045, 0.017])
+"""Transient of each slot in that of the first."""
+
+
+def static(energy):
+    """An edge with a white line 3 eV wide, photons a pulse."""
+    ev = 1e3 * (energy - 13.472)
+    return 0.06 + 0.06 * (0.5 + np.arctan((ev + 2.0) / 1.2) / np.pi) + 0.04 * np.exp(-((ev / 1.8) ** 2))
+
+
+def transient(energy):
+    """Of the first slot, relative."""
+    ev = 1e3 * (energy - 13.472)
+    return 0.02 * (
+        np.exp(-(((ev + 4.5) / 1.2) ** 2)) - np.exp(-((ev / 1.3) ** 2)) + 0.5 * np.exp(-(((ev - 4.5) / 2) ** 2))
+    )
+
+
+def photons(energy, laser_on):
+    """Photons a pulse of each slot, shape (..., S)."""
+    return static(energy)[..., None] * (1 + laser_on * transient(energy)[..., None] * DECAY)
+
+
+def bounds():
+    """Energies at which frames begin and end: the same number between each two points, half a step beyond the ends."""
+    ends = np.concatenate([[GRID[0] - np.diff(GRID)[0] / 2], GRID, [GRID[-1] + np.diff(GRID)[-1] / 2]])
+    times = np.concatenate([[-0.5], np.arange(GRID.size), [GRID.size - 0.5]])
+    at = np.arange(-0.5, GRID.size - 0.5 + 1e-9, 1 / FRAMES_A_STEP)
+    return np.interp(at, times, ends)
+
+
+EDGES = bounds()
+BEGIN, END = EDGES[:-1], EDGES[1:]
+WITHIN = BEGIN[:, None] + (END - BEGIN)[:, None] * (np.arange(8) + 0.5) / 8
+"""Energies within the frames."""
+
+
+def mean_photons(laser_on):
+    """Of each frame, without noise."""
+    return photons(WITHIN, laser_on).mean(axis=1)
+
+
+TRUE = np.stack([mean_photons(laser) for laser in (0, 1)])
+
+
+def frames(rng, laser_on=(1, 0), noise=0.0):
+    """Rows of the frames of sweeps: binomial hits, one phase a slot, and noise of I0."""
+    mu = np.moveaxis(TRUE[list(laser_on)], 0, 1)
+    hits = rng.binomial(GATES, -np.expm1(-mu))
+    flux = FLUX * (1 + noise * rng.standard_normal(mu.shape[:2]))
+    state, passes = np.array(laser_on, bool), np.zeros(len(laser_on), np.int64)
+    return rows_of_counts(hits, np.full(hits.shape, GATES), flux, state, passes, np.arange(SLOTS))
+
+
+def sweeps(number=2):
+    return Sweeps(np.repeat(BEGIN[:, None], number, axis=1), np.repeat(END[:, None], number, axis=1))
+
+
+def settings(reference):
+    return Settings.from_mapping(
+        {"pre_edge": EDGE.pre_edge, "integral": EDGE.integral, "reference": reference, "i0_noise": 1e-9, "drift": "off"}
+    )
+
+
+def spectrum_of(rows: DwellRows, reference: str) -> Spectrum:
+    rates = point_rates(rows, 1e-9, np.zeros(1, np.int64))
+    return reduce_spectrum(GRID, rates, settings(reference))
+
+
+def expected(reference) -> Spectrum:
+    """By a step scan without noise."""
+    mu = np.stack([photons(GRID, laser) for laser in (1, 0)], axis=1)
+    rows = DwellRows(
+        np.zeros(2, np.int64),
+        np.tile(np.array([1, 0], np.int8), (GRID.size, 1)),
+        np.full(mu.shape[:2], 1e9),
+        np.full(mu.shape[:2], FLUX),
+        mu,
+        mu * 1e-12,
+        np.zeros((*mu.shape, 0)),
+    )
+    return spectrum_of(rows, reference)
+
+
+def deviations(reference, repeats, noise=0.0):
+    """Transients of the first slot minus the true one in many sweeps, and the covariance that they claim."""
+    rng, true = np.random.default_rng(7), expected(reference).transient[0]
+    found = [spectrum_of(on_grid(frames(rng, noise=noise), sweeps(), GRID)[0], reference) for _ in range(repeats)]
+    return np.array([each.transient[0] - true for each in found]), np.array(
+        [each.covariance.between(0, 0) for each in found]
+    )
+
+
+def pulls_and_sums(reference, repeats):
+    """Pulls of all points, and those of sums over neighbours with random weights."""
+    deviation, covariance = deviations(reference, repeats)
+    pulls = deviation / np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    weights = np.cumsum(np.random.default_rng(3).standard_normal((repeats, 30, GRID.size)), axis=2)
+    weights -= weights.mean(axis=2, keepdims=True)
+    spread = np.sqrt(np.einsum("kai,kij,kaj->ka", weights, covariance, weights))
+    return pulls, np.einsum("kai,ki->ka", weights, deviation) / spread
+
+
+@pytest.mark.parametrize("reference", ["slots", "combined"])
+def test_the_transient_is_that_of_a_step_scan(reference):
+    pulls, _ = pulls_and_sums(reference, 6)
+    assert pulls.std() == pytest.approx(1, abs=0.1)
+    assert abs(pulls.mean(axis=0)).max() * np.sqrt(6) < 4.2  # of 124 points
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("reference", ["paper", "slots", "combined"])
+def test_the_pulls_of_many_sweeps(reference):
+    pulls, sums = pulls_and_sums(reference, 100)
+    assert pulls.std() == pytest.approx(1, abs=0.03)
+    assert abs(pulls.mean(axis=0)).max() * np.sqrt(100) < 4.5
+    assert sums.std() == pytest.approx(1, abs=0.05)
+
+
+def test_weights_give_the_value_at_the_point():
+    """Of a parabola averaged over each frame, at every point and also without some of the frames."""
+    exposure = np.where(np.arange(BEGIN.size) % 17 == 3, 0.0, 1.0)
+    weights = weights_on_grid(BEGIN, END, exposure, GRID)
+    middle, width = (BEGIN + END) / 2 - GRID[60], END - BEGIN
+    averages = 1 + 2e3 * middle + 3e6 * (middle**2 + width**2 / 12)
+    at = GRID - GRID[60]
+    assert (weights @ averages)[weights.any(axis=1)] == pytest.approx((1 + 2e3 * at + 3e6 * at**2)[weights.any(axis=1)])
+    assert weights.any(axis=1).all()
+
+
+def test_neighbours_are_correlated_as_they_scatter():
+    """In 6000 sweeps over eight points, the frames of which are few."""
+    grid = 13.47 + 5e-4 * np.arange(8)
+    ends = np.arange(13.47 - 2.5e-4, 13.47375, 5e-4 / 2.6)
+    begin, end, sweeps_taken = ends[:-1], ends[1:], 6000
+    rng = np.random.default_rng(11)
+    hits = rng.binomial(GATES, -np.expm1(-static((begin + end) / 2)), (sweeps_taken, begin.size)).T[..., None]
+    flux, none = np.full(hits.shape[:2], FLUX), np.zeros(sweeps_taken, np.int64)
+    counted = rows_of_counts(hits, np.full(hits.shape, GATES), flux, none.astype(bool), none, none[:1])
+    energies = (np.repeat(each[:, None], sweeps_taken, axis=1) for each in (begin, end))
+    binned, _ = on_grid(counted, Sweeps(*energies), grid)
+    scatter = np.corrcoef(binned.slot_mu[:, :, 0])
+    for distance, claimed in enumerate(binned.neighbours.counting[:, :, 0, 0], start=1):
+        assert np.diag(scatter, distance) == pytest.approx(claimed[:-distance], abs=4.5 / np.sqrt(sweeps_taken))
+    assert np.abs(binned.neighbours.counting[:, :, 0, 0]).max() > 0.05
+    assert (binned.slot_mu[:, :, 0].std(axis=1) / np.sqrt(binned.slot_var[:, 0, 0])) == pytest.approx(1, abs=0.04)
+
+
+def test_a_point_without_frames_is_lost_and_its_neighbours_are_not():
+    """Frames around one point are lost: it does not count, and the others have the errors of what they have."""
+    rng = np.random.default_rng(5)
+    away = np.abs((BEGIN + END) / 2 - GRID[50])
+    rows, lost = frames(rng), away < half_widths(GRID)[50]
+    rows.state[lost, 0] = -1
+    binned, _ = on_grid(rows, sweeps(), GRID)
+    assert set(np.flatnonzero(binned.state[:, 0] < 0)) == {49, 50, 51}  # of these two, all frames are on one side
+    assert (binned.state[:, 1] >= 0).all()
+    assert binned.slot_var[48, 0, 0] == pytest.approx(binned.slot_var[48, 1, 0], rel=0.1)
+    transient = spectrum_of(binned, "slots").transient[0]
+    assert set(np.flatnonzero(np.isnan(transient))) == {49, 50, 51}
