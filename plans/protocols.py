@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from bluesky.protocols import Movable, Readable, Status, Triggerable
+from bluesky.protocols import Flyable, Movable, Preparable, Readable, Status, Stoppable, Triggerable
 
 from plans.times import MoveTimes, Steadiness
 from plans.watch import NullServerWatch, NullWatch, ServerWatcher, Tolerances, Watcher
@@ -64,6 +64,17 @@ class TimedCounter(Readable, Triggerable, Protocol):
         ...
 
     def trigger(self) -> Status: ...
+
+
+class Sweeper(Flyable, Preparable, Stoppable, Protocol):
+    """Moves the energy along a trajectory while frames are counted, which it collects."""
+
+    @property
+    def buffer(self) -> Readable:
+        """The frames of the last sweep as a whole."""
+
+    def check_trajectory(self, energies: Sequence[float], times: Sequence[float], frame: float) -> None:
+        """Raise an error if the energy cannot follow, or the counter does not take such frames."""
 
 
 class Shutter(Movable, Protocol):
@@ -163,6 +174,10 @@ class Instruments:
         Of the sample, degC.
     images : sequence of TimedCounter
         Triggered together for an image, in place of the counters: an area detector and I0.
+    sweep : Sweeper, optional
+        Sweeps of the energy.
+    read_in_a_sweep : sequence of Readable
+        Readings that hold for all frames of a sweep, in place of the counters, which are then `resting`.
     laser_shutter : Shutter, optional
         1 opens, 0 shuts; without it scans have the laser off.
     timing : Timing, optional
@@ -183,6 +198,9 @@ class Instruments:
     fluence: Axis | None = None
     temperature: TemperatureAxis | None = None
     images: Sequence[TimedCounter] = ()
+    sweep: Sweeper | None = None
+    read_in_a_sweep: Sequence[Readable] = ()
+    resting: Sequence[TimedCounter] = ()
     laser_shutter: Shutter | None = None
     timing: Timing | None = None
     xray_shutter: Movable | None = None
@@ -199,6 +217,12 @@ class Instruments:
     def taking_images(self) -> Instruments:
         """The same with the counters of an image."""
         return replace(self, counters=self.images)
+
+    def sweeping(self) -> Instruments:
+        """The same with the frames of a sweep in place of the counters."""
+        assert self.sweep is not None  # refused before
+        in_place = (*self.readables, *self.read_in_a_sweep, self.sweep.buffer)
+        return replace(self, counters=(), resting=self.counters, readables=in_place)
 
     @property
     def area_detector(self) -> TimedCounter | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,8 +67,8 @@ class Watcher(Protocol):
     def moved(self, devices: Iterable[Any]) -> None:
         """The scan itself has moved these devices between two runs: where they are now is their reference."""
 
-    def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
-        """A dwell begins: nothing may change, and each axis must stay within its window."""
+    def begin_dwell(self, windows: Mapping[str, Window], laser_on: int, moving: Collection[Any] = ()) -> None:
+        """A dwell begins: nothing may change but devices that it moves, and each axis must stay within its window."""
 
     async def caught_up(self, detectors: Iterable[str]) -> None:
         """Wait until all changes are known that came before the end of the counts of these detectors, by name."""
@@ -104,7 +104,7 @@ class NullWatch:
     def moved(self, devices: Iterable[Any]) -> None:
         """Does nothing."""
 
-    def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
+    def begin_dwell(self, windows: Mapping[str, Window], laser_on: int, moving: Collection[Any] = ()) -> None:
         """Does nothing."""
 
     async def caught_up(self, detectors: Iterable[str]) -> None:

@@ -31,6 +31,7 @@ class KnownClass:
 
 CLASSES: Mapping[str, KnownClass] = {
     "kohzu": KnownClass("devices.instruments.mono:Monochromator"),
+    "energy_sweep": KnownClass("devices.instruments.sweep:EnergySweep", records=("frames",)),
     "ion_chamber": KnownClass("devices.instruments.ion_chamber:IonChamber", records=("amplifier",)),
     "scaler_channel": KnownClass("devices.instruments.ion_chamber:ScalerChannel"),
     "photon_counter": KnownClass("devices.instruments.counter:PhotonCounter"),

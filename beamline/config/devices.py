@@ -22,9 +22,9 @@ SCAN_STATE = "scan_state"
 SESSION_NAMES = frozenset(
     {
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
-        "fluence_scan", "delay_series", "temperature_series", "background_run", "find_threshold", "find_gate",
-        "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet", "find_crystal",
-        "findings", "check_all", "commission", "goto", "night_row", SCAN_STATE,
+        "fluence_scan", "continuous_scan", "delay_series", "temperature_series", "background_run", "find_threshold",
+        "find_gate", "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet",
+        "find_crystal", "findings", "check_all", "commission", "goto", "night_row", SCAN_STATE,
     }
 )  # fmt: skip
 """Names of a session that no device may have."""
@@ -74,6 +74,8 @@ class Roles(Section):
     """Pump-probe delay."""
     fluence: str | None = None
     """Laser fluence."""
+    sweep: str | None = None
+    """Trajectory of the energy with frames of the first counter, for `continuous_scan`."""
     temperature: str | None = None
     """Temperature of the sample, degC."""
     area_detector: str | None = None

@@ -147,6 +147,8 @@ def instruments(
         fluence=beamline.find("fluence"),
         temperature=beamline.find("temperature"),
         images=_images(beamline),
+        sweep=beamline.find("sweep"),
+        read_in_a_sweep=_read_in_a_sweep(beamline, first),
         laser_shutter=beamline.find("laser_shutter"),
         timing=beamline.find("timing"),
         xray_shutter=beamline.find("xray_shutter"),
@@ -161,6 +163,12 @@ def _images(beamline: Beamline) -> tuple[Any, ...]:
     """What is triggered for an image."""
     area_detector = beamline.find("area_detector")
     return () if area_detector is None else (area_detector, beamline.role("i0"))
+
+
+def _read_in_a_sweep(beamline: Beamline, counter: Any) -> tuple[Any, ...]:
+    """Gain and dark of I0, and the phase of the laser: the same for all frames."""
+    found = [getattr(beamline.role("i0"), name, None) for name in ("gain", "dark")]
+    return tuple(each for each in (*found, getattr(counter, LASER_PHASE, None)) if isinstance(each, Signal))
 
 
 def _readables(beamline: Beamline) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "fluence": (("set", "check_value", "hints"), "an axis that can be set"),
     "temperature": (("set", "check_value", "hints", "is_at"), "a temperature that can be set"),
     "area_detector": (("trigger", "preset_time", "counted_key", "file"), "an area detector"),
+    "sweep": (("kickoff", "complete", "collect", "prepare", "check_trajectory"), "a sweep of the energy"),
     "attenuator": (("set", "check_value", "hints"), "an axis that can be set"),
     "second_crystal": (("set", "check_value", "hints"), "an axis that can be set"),
     "laser_steering": (("set", "check_value", "hints"), "an axis that can be set"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -173,7 +173,7 @@ class Watch:
             for signal, (self._before[signal], self._stamps[signal]) in answers.items():
                 self._away.pop(signal, None)
 
-    def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
+    def begin_dwell(self, windows: Mapping[str, Window], laser_on: int, moving: Collection[Any] = ()) -> None:
         """A dwell begins: from now on nothing may change.
 
         Parameters
@@ -182,13 +182,16 @@ class Watch:
             Lowest and highest allowed reading of each axis, by name.
         laser_on : int
             1 or 0; the laser shutter may still be moving.
+        moving : collection of devices
+            Their states may change: the dwell itself moves them.
         """
         with self._lock:
             for values in (self._changed, self._reported, self._new_puts, self._late):
                 values.clear()
             self._count_ends.begin_dwell()
             self._windows = {self._axes[name]: window for name, window in windows.items() if name in self._axes}
-            self._resting = {signal: self._present(signal) for signal in self._states}
+            resting = [signal for signal in self._states if signal.parent not in moving]
+            self._resting = {signal: self._present(signal) for signal in resting}
             shutter = self._laser_shutter
             self._required_laser = (laser_on, shutter is not None and self._present(shutter) == laser_on)
 

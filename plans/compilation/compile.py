@@ -13,6 +13,7 @@ from plans.compilation.monitors import Monitors, checked_monitors
 from plans.compilation.options import Options, checked_dwell_settings, new_uid
 from plans.compilation.positions import ORDERS, Position, visit_order
 from plans.compilation.steps import IMAGE_AXIS, is_image, order_of_passes
+from plans.compilation.sweep import FRAMES_KEY, sweep_over
 
 PUMPED = ("laser_delay", "laser_fluence")
 """Axes of scans that need the laser."""
@@ -102,6 +103,8 @@ def scan_pass(
     """One pass over points in the order of the visits, with the monitor energies between them."""
     if is_image(start):
         return ScanPass(positions, settings, start, images=True)
+    if FRAMES_KEY in start:
+        return ScanPass(positions, settings, start, sweep=sweep_over(start["grid"], settings.dwell, start[FRAMES_KEY]))
     if monitors is None:
         return ScanPass(positions, settings, start)
     woven, monitor_settings = monitors.woven(positions, settings)
@@ -157,7 +160,7 @@ def _of_image(member: GridSpec, attempts: int) -> dict[str, Any]:
 
 def _common(plan_name: str, member: GridSpec, settings: DwellSettings, passes: int, options: Options) -> dict[str, Any]:
     """What the start documents of all passes over a grid have in common."""
-    edge, points = member.edge, len(member.positions)
+    edge, points = member.edge, 1 if FRAMES_KEY in member.fixed_axes else len(member.positions)
     if edge is None:
         return _common_of_images(plan_name, member, settings)
     target, fluence, background = (options.get(name) for name in ("target", "fluence", "background"))

@@ -8,6 +8,7 @@ from math import floor
 from typing import Any
 
 from plans.compilation.positions import AxisName, Move, Position, moves_to
+from plans.compilation.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class ScanPass:
         Of the monitor energies.
     images : bool
         Whether the area detector takes an image in each dwell, in place of the counters.
+    sweep : Sweep, optional
+        Of each entry of the pattern, in place of dwells at the points.
     """
 
     positions: tuple[Position, ...]
@@ -74,6 +77,7 @@ class ScanPass:
     xray: bool = True
     monitor_settings: DwellSettings | None = None
     images: bool = False
+    sweep: Sweep | None = None
 
     def settings_at(self, position: Position) -> DwellSettings:
         """How a point or a monitor energy is counted."""
@@ -90,18 +94,26 @@ class ScanPass:
         return replace(self, start={**self.start, "settings": settings, "reference": reference})
 
     def moves(self) -> list[tuple[Position, tuple[Move, ...]]]:
-        """Each point with the moves that lead to it; all axes move to the first one."""
+        """Each point with the moves that lead to it; all axes move to the first one. Of sweeps, those before each."""
+        if self.sweep is not None:
+            here, back = self.positions[0], Move("energy", self.sweep.energies[0])
+            others = moves_to(replace(here, energy=None), None)
+            return [(here, (*others, back)), *[(here, (back,))] * (len(self.dwell_settings.pattern) - 1)]
         before: list[Position | None] = [None, *self.positions]
         return [(here, moves_to(here, last)) for here, last in zip(self.positions, before, strict=False)]
 
     def dwells(self) -> int:
         """Dwells if none is retaken and each point is counted to its limit."""
+        if self.sweep is not None:
+            return len(self.dwell_settings.pattern)
         each = [self.settings_at(position) for position in self.positions]
         return sum(len(settings.pattern) * settings.cycles for settings in each)
 
     @property
     def monitor_dwells(self) -> int:
         """Dwells at the monitor energies."""
+        if self.sweep is not None:
+            return 0
         return self.dwells() - len(self.points) * len(self.dwell_settings.pattern) * self.dwell_settings.cycles
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.needed_roles import AXES
 from plans.compilation.positions import AxisName, Move, Position
+from plans.compilation.sweep import Sweep
 from plans.protocols import MoveTimes
 
 
@@ -80,6 +81,8 @@ class _Timer:
         whole = Duration(
             shutters=0.0 if one.xray else 2 * self._times.xray_shutter, messages=self._wall(self._times.run)
         )
+        if one.sweep is not None:
+            return whole + self._sweeps(one, one.sweep)
         laser_on = 0
         for position, moves in one.moves():
             settings = one.settings_at(position)
@@ -93,6 +96,15 @@ class _Timer:
             )
             whole = sum((self.go(move) for move in moves), whole)
         return whole + Duration(shutters=laser_on * self._times.laser_shutter)
+
+    def _sweeps(self, one: ScanPass, sweep: Sweep) -> Duration:
+        """Time of the sweeps of a pass, with the way back to their beginning."""
+        pattern, whole = one.dwell_settings.pattern, Duration()
+        shutters = (_changes(0, pattern) + pattern[-1]) * self._times.laser_shutter
+        for _, moves in one.moves():
+            whole = sum((self.go(move) for move in moves), whole + Duration(dwells=sweep.seconds))
+            self._at["energy"] = sweep.energies[-1]
+        return whole + Duration(shutters=shutters, messages=self._wall(len(pattern) * self._times.dwell))
 
     def go(self, move: Move) -> Duration:
         """Time of one move."""

@@ -15,10 +15,10 @@ OF_THE_SESSION = frozenset(
 OF_THE_PLANS = frozenset(
     {
         "absorption_edge", "apply", "approach", "attempts", "background", "conditions", "dwell", "edge",
-        "estimated_time", "forecast", "grid", "longest", "members", "monitor_energies", "monitor_share", "num_events",
-        "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay", "pump_fluence", "put_back",
-        "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings", "target",
-        "temperature_step", "visit_order",
+        "estimated_time", "forecast", "frame", "frames", "grid", "longest", "members", "monitor_energies",
+        "monitor_share", "num_events", "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay",
+        "pump_fluence", "put_back", "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings",
+        "target", "temperature_step", "visit_order",
     }
 )  # fmt: skip
 OF_REDUCED_RUNS = frozenset({"accumulates", "analysis_of", "procedure", "settings_hash"})

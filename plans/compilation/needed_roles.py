@@ -19,6 +19,8 @@ def needed_roles(compiled: CompiledScan) -> dict[str, str]:
         found["laser_shutter"] = "dwells with the laser on are not possible, pattern=(0,) with delay=None is"
     if not all(one.xray for one in passes):
         found["xray_shutter"] = "a run without X-rays is not possible"
+    if any(one.sweep for one in passes):
+        found["sweep"] = "the energy cannot be swept, energy_scan goes from point to point"
     if any(one.images for one in passes):
         found["area_detector"] = "an image is not possible, diffraction=None leaves it out"
     if compiled.stops_early:

@@ -45,6 +45,7 @@ class DwellAssessment:
         laser_on: int,
         checks: tuple[Check, ...],
         windows: Mapping[str, Window],
+        moving: tuple[Any, ...] = (),
     ) -> None:
         self.readings: dict[str, Any] = {}
         self._read_from: dict[str, str] = {}
@@ -54,7 +55,7 @@ class DwellAssessment:
         self._quality_signal = instruments.dwell_label.quality
         self._awaited = supervision.awaited_before_a_dwell()
         self.axis_moved = False
-        self._supervision, self._windows = supervision, windows
+        self._supervision, self._windows, self._moving = supervision, windows, moving
         self._settings_wait = SettingsWait(supervision.watch, supervision.wait_observer)
         self._laser_on = laser_on
         self._checks = checks
@@ -75,7 +76,7 @@ class DwellAssessment:
             await ready()
         self._begun = monotonic()
         if await self._settings_wait.until_back():
-            self._supervision.watch.begin_dwell(self._windows, self._laser_on)
+            self._supervision.watch.begin_dwell(self._windows, self._laser_on, self._moving)
 
     def read(self) -> MsgGenerator[None]:
         """Read all instruments into the open event, assess the readings, and set the quality."""

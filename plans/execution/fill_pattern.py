@@ -15,7 +15,9 @@ SAME_DISTANCE = 1e-6
 """Turns (some ps) by which distances of bunches may differ and still count as the same."""
 
 
-def possible_reference(timing: Timing | None, reference: str | None, always_on: bool = False) -> MsgGenerator[str]:
+def possible_reference(
+    timing: Timing | None, reference: str | None, always_on: bool = False, sweeps: bool = False
+) -> MsgGenerator[str]:
     """The requested reference, or by default ``combined``; of a scan that never has the laser off, ``slots``.
 
     Raises
@@ -25,7 +27,7 @@ def possible_reference(timing: Timing | None, reference: str | None, always_on: 
         unpumped to compare with.
     """
     if always_on:
-        return (yield from _reference_without_laser_off(timing, reference))
+        return (yield from _reference_without_laser_off(timing, reference, sweeps))
     if timing is None:
         if reference in ("slots", "combined"):
             raise MissingRoleError("timing", f"reference {reference!r} is not possible without slots")
@@ -41,15 +43,18 @@ def possible_reference(timing: Timing | None, reference: str | None, always_on: 
     return reference or "combined"
 
 
-def _reference_without_laser_off(timing: Timing | None, reference: str | None) -> MsgGenerator[str]:
-    """The reference of a scan in which the laser is always on: the same bunches before the pump."""
+def _reference_without_laser_off(timing: Timing | None, reference: str | None, sweeps: bool) -> MsgGenerator[str]:
+    """The reference of a scan in which the laser is always on: the same bunches before the pump.
+
+    Of sweeps it may be the last slot of the same shots: a whole spectrum, whose own edge integral removes efficiencies.
+    """
     bunches, divider = 1, 1
     if timing is not None:
         bunches = int((yield from bps.rd(timing.num_bunches, default_value=1)))
         divider = int((yield from bps.rd(timing.laser_divider, default_value=2)))
         check_fill_pattern(bunches, divider, (yield from bps.rd(timing.bunch_places, default_value=())))
     turns = divider / bunches
-    if turns < 2:
+    if turns < 2 and not (sweeps and divider > 1):
         raise ValueError(
             "pattern needs dwells with the laser on (1) and off (0): without the latter, slots are compared with the"
             f" same bunches before the pump, and that takes a laser period of two turns or more ({turns:.3g} here)"

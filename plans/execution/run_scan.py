@@ -35,6 +35,7 @@ from plans.execution.point import (
 )
 from plans.execution.point_rules import PointRules
 from plans.execution.server_replies import with_replies
+from plans.execution.sweeps import take_sweeps
 from plans.execution.watching import MOVED, held_windows, within
 from plans.protocols import AxisName, Instruments, Supervision, XrayShutterGuard
 from plans.watch import ServerWatcher
@@ -69,8 +70,9 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     """
     refuse_missing_roles(compiled, instruments)
     if any("reference" in one.start for one in compiled.passes):
+        sweeps = all(one.sweep is not None for one in compiled.passes)
         always_on = all(0 not in one.dwell_settings.pattern for one in compiled.passes)
-        reference = yield from possible_reference(instruments.timing, options.get("reference"), always_on)
+        reference = yield from possible_reference(instruments.timing, options.get("reference"), always_on, sweeps)
         compiled = compiled.with_reference(reference)
     refuse_out_of_reach(instruments, compiled)
     yield from _refuse_impossible_target(instruments, compiled, options)
@@ -86,6 +88,7 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     def alike(group: Iterable[tuple[ScanPass, Duration]]) -> MsgGenerator[None]:
         for one, duration in group:
             devices = instruments.taking_images() if one.images else instruments
+            devices = instruments.sweeping() if one.sweep else devices
             rules = _point_rules(one, compiled, options, _not_counting(instruments, devices))
             if rules.skips and one.start.get("scan_set") == compiled.uid and not any(map(rules.wanted, one.positions)):
                 continue
@@ -155,7 +158,12 @@ def refuse_out_of_reach(instruments: Instruments, compiled: CompiledScan) -> Non
     points = sorted((axis, value) for axis, value in wanted if value is not None)
     for axis, value in [*points, *sorted(on_the_way - wanted)]:  # points first: an error names what the user typed
         instruments.axis(axis).check_value(value)
-    for images, dwell in {(one.images, one.dwell_settings.dwell) for one in compiled.passes}:
+    for sweep in dict.fromkeys(one.sweep for one in compiled.passes if one.sweep):
+        assert instruments.sweep is not None  # refused before
+        instruments.sweep.check_trajectory(sweep.energies, sweep.times, sweep.frame)
+        for end in (sweep.energies[0], sweep.energies[-1]):
+            instruments.energy.check_value(end)
+    for images, dwell in {(one.images, one.dwell_settings.dwell) for one in compiled.passes if not one.sweep}:
         check_dwell(instruments.images if images else instruments.counters, dwell)
 
 
@@ -181,6 +189,9 @@ def _one_pass(
     def visit() -> MsgGenerator[None]:
         yield from with_replies(supervision.servers, prepare)
         yield from bps.checkpoint()
+        if one.sweep is not None:
+            yield from take_sweeps(instruments, one, rules)
+            return
         previous: Position | None = None
         phase = SteadyPhase()
         for position in filter(rules.wanted, one.positions):
@@ -188,7 +199,7 @@ def _one_pass(
             yield from take_point(instruments, position, at_monitors if position.monitor else rules, phase)
             previous = position
 
-    @bpp.stage_decorator(list(instruments.counters))
+    @bpp.stage_decorator([*instruments.counters, *([instruments.sweep] if one.sweep else [])])
     @bpp.run_decorator(md=start)
     def run() -> MsgGenerator[None]:
         yield from raise_cause(visit())  # within the run, so that its stop document gives the cause
@@ -224,7 +235,7 @@ def _rest(instruments: Instruments) -> MsgGenerator[bool]:
     if instruments.laser_shutter is not None:
         shutter = yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
     try:
-        for axis in _stoppable(getattr(instruments, name) for name in AXES):
+        for axis in _stoppable([instruments.sweep, *(getattr(instruments, name) for name in AXES)]):
             yield from bps.stop(axis)
         yield from bps.wait("rest", timeout=MOVE_TIMEOUT)
     except FailedStatus as failed:

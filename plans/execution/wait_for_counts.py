@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
+from plans.compilation.quality import Check
 from plans.execution.dwell_assessment import DwellAssessment
 from plans.execution.failures import wait_by_name
 from plans.execution.messages import checkpoint, read, trigger, wait_for
@@ -17,7 +19,11 @@ COUNT_MARGIN = 15.0
 
 
 def wait_for_counts(
-    instruments: Instruments, supervision: Supervision, assessment: DwellAssessment, dwell: float
+    instruments: Instruments,
+    supervision: Supervision,
+    assessment: DwellAssessment,
+    dwell: float,
+    reads: Callable[[TimedCounter, Check], bool] | None = None,
 ) -> MsgGenerator[None]:
     """After a rejected dwell: wait while a reading with `Check.waits` is outside its limits.
 
@@ -32,9 +38,12 @@ def wait_for_counts(
         Of the dwell.
     dwell : float
         Preset time of the counters, beamline seconds.
+    reads : callable, optional
+        Whether a counter gives the reading of a check; by default those that gave it in the dwell.
     """
+    reads = reads or assessment.is_read_from
     for check in assessment.checks_to_wait_for():
-        counters = [counter for counter in instruments.counters if assessment.is_read_from(counter, check)]
+        counters = [counter for counter in instruments.counters if reads(counter, check)]
         if not counters:
             continue
         if instruments.laser_shutter is not None:

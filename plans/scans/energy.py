@@ -96,7 +96,7 @@ def compiled_energy_scan(
     """Compile `energy_scan` with these arguments, without any device."""
     edges = find_edges(edge)
     pump = None if delay is None else check_number("delay", delay, "ps")
-    members = [_member(each, _grid(edges, each, energies, options), pump, options) for each in edges]
+    members = [member_of(each, grid_of(edges, each, energies, options), pump, options) for each in edges]
     compiled = compile_scan("energy_scan", members, passes, dwell, options)
     if any(1 in one.dwell_settings.pattern for one in compiled.passes):
         check_number("delay", delay, "ps")  # only without the laser there is none
@@ -158,12 +158,19 @@ def compiled_delay_series(
     edges = find_edges(edge)
     found = checked_values("delays", delays, "ps")
     members = [
-        _member(each, _grid(edges, each, energies, options), delay, options) for delay in found for each in edges
+        member_of(each, grid_of(edges, each, energies, options), delay, options) for delay in found for each in edges
     ]  # edges inside, so that both are measured close in time
     return compile_scan("energy_scan", members, passes, dwell, options)
 
 
-def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None, options: Options) -> NDArray[np.float64]:
+def grid_of(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None, options: Options) -> NDArray[np.float64]:
+    """Energies of one of several edges, keV.
+
+    Raises
+    ------
+    ValueError
+        If they are no grid, or do not suit the windows of the edge.
+    """
     if energies is not None and len(edges) > 1:
         raise ValueError("energies are those of one edge; with several edges leave them out")
     grid = edge.grid() if energies is None else checked_grid(energies)
@@ -177,7 +184,8 @@ def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None, optio
     return grid
 
 
-def _member(edge: Edge, grid: NDArray[np.float64], delay: float | None, options: Options) -> GridSpec:
+def member_of(edge: Edge, grid: NDArray[np.float64], delay: float | None, options: Options) -> GridSpec:
+    """The passes over a grid of energies at a delay (ps)."""
     fluence = options.get("fluence")
     positions = [Position(index, float(energy), delay, fluence) for index, energy in enumerate(grid)]
     fixed = {} if delay is None else {"pump_delay": delay}

@@ -21,6 +21,7 @@ from tests.beamline.session_runs import documents, reduced_of
 
 EVERYTHING = {
     "energy_scan": {"edge": ["Br_K", "Pb_L3"], "target": 0.01, "longest": 60.0, "fluence": 2.0},
+    "continuous_scan": {"edge": ["Br_K", "Pb_L3"], "dwell": 0.6, "frame": 0.2},
     "delay_scan": {"delays": [0.0, 100.0], "background": ""},
     "fluence_scan": {"fluences": [1.0, 2.0]},
     "delay_series": {"delays": [0.0, 100.0]},

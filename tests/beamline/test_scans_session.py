@@ -214,10 +214,10 @@ def test_a_preview_prints_and_draws_and_touches_nothing(
 EVERY: dict[str, dict[str, Any]] = {
     "energy_scan": {"edge": ("Br_K", "Pb_L3"), "order": "random", "fluence": 5.0},
     "delay_series": {"delays": [100, 10_100], "passes": 2},
-    "delay_scan": {"energies": [13.4675, 13.472]},
+    "continuous_scan": {}, "delay_scan": {"energies": [13.4675, 13.472]},
     "fluence_scan": {"target": 1e-2, "longest": 60.0},
     "background_run": {},
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -50,7 +50,7 @@ class FakeWatch:
         assert self.is_staged
         self.held.append(held)
 
-    def begin_dwell(self, windows: Mapping[str, tuple[float, float]], laser_on: int) -> None:
+    def begin_dwell(self, windows: Mapping[str, tuple[float, float]], laser_on: int, moving: object = ()) -> None:
         self.dwells.append((windows, laser_on))
 
     async def caught_up(self, detectors: Iterable[str]) -> None:

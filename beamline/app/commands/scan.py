@@ -40,7 +40,10 @@ def register(app: typer.Typer) -> None:
 def scan_command(
     plan: Annotated[
         str,
-        typer.Argument(help="energy_scan, delay_scan, fluence_scan, delay_series, temperature_series, background_run."),
+        typer.Argument(
+            help="energy_scan, continuous_scan, delay_scan, fluence_scan, delay_series, temperature_series,"
+            " background_run."
+        ),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(help="Plan arguments, key=value.")] = None,
     dry_run: DryRun = False,

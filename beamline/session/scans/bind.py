@@ -27,6 +27,8 @@ from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
 from plans.protocols import Instruments, Supervision
 from plans.scans.background import background_run, compiled_background_scan
+from plans.scans.continuous import NOT_TAKEN as NOT_SWEPT
+from plans.scans.continuous import compiled_continuous_scan, continuous_scan
 from plans.scans.delay import compiled_delay_scan, delay_scan
 from plans.scans.energy import compiled_delay_series, compiled_energy_scan, delay_series, energy_scan
 from plans.scans.fluence import compiled_fluence_scan, fluence_scan
@@ -35,6 +37,7 @@ from reduction.settings import Settings
 
 PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., CompiledScan]]] = {
     "energy_scan": (energy_scan, compiled_energy_scan),
+    "continuous_scan": (continuous_scan, compiled_continuous_scan),
     "delay_scan": (delay_scan, compiled_delay_scan),
     "fluence_scan": (fluence_scan, compiled_fluence_scan),
     "delay_series": (delay_series, compiled_delay_series),
@@ -53,7 +56,12 @@ DARK: Mapping[str, Any] = {"delay": None, "pattern": (0,)}
 """Arguments of an energy scan without the laser."""
 OF_SERIES = OPTIONS - set(NOT_TAKEN)
 OF_BACKGROUND = frozenset({"pattern", "attempts", "checks", "md"})
-OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "temperature_series": OF_SERIES, "background_run": OF_BACKGROUND}
+OPTIONS_OF = {
+    "continuous_scan": OPTIONS - set(NOT_SWEPT) - {"forecast", "judge"},
+    "fluence_scan": OPTIONS - {"fluence"},
+    "temperature_series": OF_SERIES,
+    "background_run": OF_BACKGROUND,
+}
 """Options of plans that do not accept all of them."""
 
 
@@ -167,7 +175,7 @@ class BoundPlan:
     def _with_roles(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Keyword arguments of an energy scan, which has the laser off where there is neither laser nor delay."""
         given, roles = self._by_name(args, kwargs), self._session.roles
-        if self._plan is not energy_scan or roles is None or roles.delay or roles.laser_shutter:
+        if self._plan not in (energy_scan, continuous_scan) or roles is None or roles.delay or roles.laser_shutter:
             return kwargs
         return {**kwargs, **{name: value for name, value in DARK.items() if given.get(name) is None}}
 

@@ -37,7 +37,8 @@ class DwellOverhead:
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Process one raw document."""
         if name == "start":
-            self._dwell, self._stream, self._last = float(doc.get("dwell", 0.0)), "", None
+            of_points = 0.0 if "frame" in doc else float(doc.get("dwell", 0.0))  # a sweep has no dwells
+            self._dwell, self._stream, self._last = of_points, "", None
         elif name == "descriptor" and doc["name"] == "primary":
             self._stream = doc["uid"]
         elif name == "event" and doc["descriptor"] == self._stream and self._dwell:

@@ -23,6 +23,7 @@ from plans.compilation.monitors import checked_monitors
 from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD
 from plans.compilation.steps import is_image, order_of_passes
+from plans.compilation.sweep import FRAMES_KEY
 from reduction.counting.visits import begins_anew, is_whole
 from reduction.live.reducer import LiveReducer
 
@@ -230,6 +231,8 @@ def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_in
     order = list(begun.start["visit_order"]) if begun is not None else _order(model, scan_index)
     done = begun.done if begun is not None else set()
     visits = [int(point) for point in order if point not in done]
+    if FRAMES_KEY in model:  # a sweep is of all points, and its event that of point 0
+        visits = [] if 0 in done else [int(point) for point in order]
     if not visits:
         return None
     start = {key: value for key, value in model.items() if key not in GIVEN_ANEW}
@@ -238,8 +241,8 @@ def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_in
         "scan_index": scan_index,
         "visit_order": visits,
         "resumes": list(begun.runs) if begun is not None else [],
-        "num_points": len(visits),
-        "num_events": len(visits) * len(dwelling.pattern) * dwelling.cycles,
+        "num_points": (number := 1 if FRAMES_KEY in model else len(visits)),
+        "num_events": number * len(dwelling.pattern) * dwelling.cycles,
     }
     monitors = checked_monitors(model.get("monitor_energies"), model.get("monitor_share"))
     return scan_pass(tuple(_position(model, point) for point in visits), dwelling, start, monitors)

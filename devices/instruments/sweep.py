@@ -1,0 +1,290 @@
+"""Sweep of the energy: a trajectory of the monochromator, and frames of the photon counter while it moves.
+
+The trajectory has the records of the EPICS motor support for profile moves (``profileMoveController.template``), with
+energies as positions. Each frame holds hits and gates by phase, I0, and the encoder of the energy at its two ends.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignalRO
+from ophyd import FormattedComponent as FCpt
+from ophyd.status import Status
+from ophyd.utils import LimitError
+
+from devices.base.abort import BUSY, FAILED, abandon_count
+from devices.base.bulk_read import fetch
+from devices.base.computed import Computed
+from devices.base.settings import NOT_SENT, Setting
+from devices.base.signals import PolledReadback, Readback, SoftSignal, TraceArray
+from devices.channel_access import FinishedStatus, ThreadlessStatus
+
+PUT_TIMEOUT = 10.0
+"""Seconds of wall time for a trajectory to be written and built."""
+SUCCESS = 1
+"""State of `BuildStatus` and `ExecuteStatus`."""
+COLUMNS = {"number": "<i4", "stamp": "<f8", "begin": "<f8", "end": "<f8", "i0": "<f8"}
+"""Readings of a frame that are one number, with their types."""
+BY_PHASE = ("counts", "gates")
+UNITS = {"stamp": "s", "begin": "keV", "end": "keV", "i0": "counts", "counts": "counts", "gates": "counts"}
+
+
+class CountArray(PolledReadback):
+    """Integers of all frames and phases in one record."""
+
+    def mismatch(self) -> str:
+        kind = self._read_pv.type.rpartition("_")[2]
+        return "" if kind in ("long", "int", "short") else f"{self.pvname} is of type {kind}, not an array of integers"
+
+    def convert(self, raw: Any) -> np.ndarray:
+        return np.asarray(raw).astype(np.int32)
+
+
+class ArraySetting(Setting):
+    """A settable array of numbers."""
+
+    def set(self, value: Any, **_: Any) -> Status:
+        """Put with completion; write access is that of the server, as for numbers."""
+        self._check_refusal()
+        self.wait_for_connection()
+        self._announce(value)
+        status = Status(self)
+        self._write_pv.put(np.asarray(value, dtype=np.float64), use_complete=True, callback=partial(_finish, status))
+        return status
+
+    def check_value(self, value: Any) -> None:
+        """Refuse nothing: the record checks a trajectory as a whole when it builds it."""
+
+    def mismatch(self) -> str:
+        kind = self._read_pv.type.rpartition("_")[2]
+        return "" if kind in ("double", "float") else f"{self.pvname} is of type {kind}, not an array of numbers"
+
+
+def _finish(status: Status, **_: Any) -> None:
+    status.set_finished()
+
+
+def _of_frames(i0: np.ndarray, taken: float) -> float:
+    return float(np.sum(i0[: int(taken)]))
+
+
+def _last(energies: np.ndarray, taken: float) -> float:
+    """Energy at the end of the last frame; NaN without any."""
+    return float(energies[int(taken) - 1]) if taken else float("nan")
+
+
+def _seconds(taken: float, each: float) -> float:
+    return taken * each
+
+
+class FrameBuffer(Device):
+    """Frames of the last sweep; its readings are those of an event, a sweep as a whole.
+
+    Prefix for example ``7idd:FPGA1:Frames:``.
+    """
+
+    sweep = Cpt(PolledReadback, "Sweep_RBV", kind="normal")
+    taken = Cpt(PolledReadback, "NumTaken_RBV", units="frames", kind="normal")
+    time = Cpt(Setting, "Time", put_complete=True, limits=True, units="s", kind="normal")
+    i0_sum = Cpt(Computed, inputs=("i0", "taken"), function=_of_frames, units="counts", kind="normal")
+    i0_time = Cpt(Computed, inputs=("taken", "length"), function=_seconds, units="s", kind="normal")
+    at_end = Cpt(Computed, inputs=("end", "taken"), function=_last, units="keV", kind="normal")
+    length = Cpt(PolledReadback, "Time", units="s", kind="omitted")
+    capacity = Cpt(Setting, "NumFrames", put_complete=True, limits=True, units="frames", kind="omitted")
+    acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
+    number = Cpt(CountArray, "Number", kind="omitted")
+    stamp = Cpt(TraceArray, "Stamp", kind="omitted")
+    begin = Cpt(TraceArray, "Begin", kind="omitted")
+    end = Cpt(TraceArray, "End", kind="omitted")
+    i0 = Cpt(TraceArray, "I0", kind="omitted")
+    counts = Cpt(CountArray, "Counts", kind="omitted")
+    gates = Cpt(CountArray, "Gates", kind="omitted")
+
+    def __init__(self, prefix: str, **kwargs: object) -> None:
+        super().__init__(prefix, **kwargs)
+        self.i0_sum.name, self.i0_time.name = "i0", "i0_time"
+        self.sweep.name, self.taken.name, self.time.name = "sweep_number", "sweep_frames", "sweep_frame_time"
+        self.at_end.name = "sweep_end"
+
+    @property
+    def phases(self) -> int:
+        """Phases of a frame."""
+        return int(self.counts._read_pv.count) // int(self.number._read_pv.count)
+
+    def frames(self) -> dict[str, np.ndarray]:
+        """Arrays of the frames that were taken, by their names; the first axis is that of the frames."""
+        names = (*COLUMNS, *BY_PHASE)
+        parts = {name: getattr(self, name) for name in (*names, "taken", "sweep")}
+        read = fetch(list(parts.values()), timeout=PUT_TIMEOUT)
+        values = {name: read[signal.name]["value"] for name, signal in parts.items()}
+        taken, phases = int(values["taken"]), self.phases
+        found = {name: np.asarray(values[name])[:taken] for name in COLUMNS}
+        found |= {name: values[name][: taken * phases].reshape(taken, phases) for name in BY_PHASE}
+        return found | {"sweep": np.full(taken, int(values["sweep"]))}
+
+
+class EnergySweep(Device):
+    """A flyer: `prepare` a trajectory, `kickoff`, `complete`, `collect` the frames as events of a stream of their own.
+
+    Parameters
+    ----------
+    prefix : str
+        Records of the trajectory, for example ``7ida:Prof1:``.
+    frames : str
+        Records of the frames, for example ``7idd:FPGA1:Frames:``.
+    """
+
+    buffer = FCpt(FrameBuffer, "{frames}", kind="normal")
+    num_points = Cpt(Setting, "NumPoints", put_complete=True, limits=True, kind="omitted")
+    times = Cpt(ArraySetting, "Times", put_complete=True, units="s", kind="omitted")
+    positions = Cpt(ArraySetting, "M1Positions", put_complete=True, units="keV", kind="omitted")
+    build = Cpt(Setting, "Build", put_complete=True, kind="omitted")
+    build_status = Cpt(Readback, "BuildStatus", kind="omitted")
+    message = Cpt(EpicsSignalRO, "BuildMessage", string=True, kind="omitted")
+    execute = Cpt(Setting, "Execute", put_complete=True, kind="omitted")
+    execute_status = Cpt(Readback, "ExecuteStatus", kind="omitted")
+    abort = Cpt(Setting, "Abort", put_complete=True, kind="omitted")
+    max_speed = Cpt(SoftSignal, value=0.02, units="keV/s", kind="config")
+    """Highest speed of the energy; a faster trajectory is refused before anything moves."""
+    _under_way: ThreadlessStatus | None = None
+    """Status of the frames of the last sweep."""
+
+    def __init__(self, prefix: str, *, frames: str, **kwargs: Any) -> None:
+        self.frames = frames
+        super().__init__(prefix, **kwargs)
+
+    def check_trajectory(self, energies: Sequence[float], times: Sequence[float], frame: float) -> None:
+        """Refuse a trajectory that is too fast, or frames that the counter does not take, before anything moves.
+
+        Parameters
+        ----------
+        energies : sequence of float
+            keV, of N points.
+        times : sequence of float
+            Seconds from each point to the next, N - 1 of them.
+        frame : float
+            Seconds of a frame.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        fastest = max(abs(last - first) / time for (first, last), time in zip(pairwise(energies), times, strict=True))
+        highest = self.max_speed.get()
+        if fastest > highest * (1 + 1e-9):
+            raise LimitError(
+                f"{self.name}: {1e3 * fastest:.4g} eV/s is faster than the {1e3 * highest:g} eV/s of the monochromator;"
+                f" raise dwell by a factor of {fastest / highest:.3g}, or take smaller steps there"
+            )
+        self.buffer.time.check_value(frame)
+        room = int(self.buffer.number._read_pv.count)
+        if sum(times) / frame > room:
+            raise LimitError(
+                f"{self.name}: {sum(times) / frame:.0f} frames are more than the {room} that the counter holds; take"
+                " longer frames, a shorter dwell or a smaller grid"
+            )
+
+    def prepare(self, trajectory: Mapping[str, Any]) -> FinishedStatus:
+        """Write and build a trajectory, and set the frames.
+
+        Parameters
+        ----------
+        trajectory : mapping
+            ``energies`` (keV), ``times`` (s), ``frame`` (s), ``frames``: at most so many.
+
+        Raises
+        ------
+        RuntimeError
+            If the trajectory cannot be built, with the reason of the record.
+        """
+        energies, times = trajectory["energies"], trajectory["times"]
+        room = int(self.buffer.number._read_pv.count)
+        self.num_points.set(len(energies)).wait(PUT_TIMEOUT)
+        self.positions.set(np.asarray(energies, float)).wait(PUT_TIMEOUT)
+        self.times.set(np.asarray(times, float)).wait(PUT_TIMEOUT)
+        self.buffer.time.set(float(trajectory["frame"])).wait(PUT_TIMEOUT)
+        self.buffer.capacity.set(min(room, int(trajectory["frames"]))).wait(PUT_TIMEOUT)
+        self.build.set(BUSY).wait(PUT_TIMEOUT)
+        if self.build_status.get(use_monitor=False) != SUCCESS:
+            raise RuntimeError(f"{self.name}: the trajectory cannot be built: {self.message.get()}")
+        return FinishedStatus()
+
+    def kickoff(self) -> FinishedStatus:
+        """Start the frames, then the trajectory; the frames end when it has."""
+        self._under_way = self.buffer.acquire.process(BUSY)
+        self.execute.process(BUSY).add_callback(self._end_frames)
+        return FinishedStatus()
+
+    def complete(self) -> ThreadlessStatus:
+        """Done when the trajectory has ended, and all frames are in the buffer.
+
+        Raises
+        ------
+        RuntimeError
+            Without a kickoff.
+        """
+        if self._under_way is None:
+            raise RuntimeError(f"{self.name} was not kicked off")
+        return self._under_way
+
+    def collect(self) -> Iterator[dict[str, Any]]:
+        """An event of each frame of the last sweep, in the order in which they came."""
+        frames = self.buffer.frames()
+        names = {name: f"frame_{name}" for name in frames}
+        now = self.buffer.number.timestamp
+        stamps = dict.fromkeys(names.values(), now)
+        for index in range(len(frames["sweep"])):
+            data = {key: _plain(frames[name][index]) for name, key in names.items()}
+            yield {"time": now, "data": data, "timestamps": stamps}
+
+    def describe_collect(self) -> OrderedDict[str, dict[str, Any]]:
+        """Keys of the frames."""
+        keys: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        for name, kind in {**COLUMNS, "sweep": "<i4"}.items():
+            dtype = "integer" if kind == "<i4" else "number"
+            keys[f"frame_{name}"] = self._key(name, dtype, kind, [])
+        for name in BY_PHASE:
+            keys[f"frame_{name}"] = self._key(name, "array", "<i4", [self.buffer.phases])
+        return keys
+
+    def _key(self, name: str, dtype: str, kind: str, shape: list[int]) -> dict[str, Any]:
+        units = {"units": UNITS[name]} if name in UNITS else {}
+        source = getattr(self.buffer, name).source_name
+        return {"source": source, "dtype": dtype, "dtype_numpy": kind, "shape": shape, **units}
+
+    def _end_frames(self, _: ThreadlessStatus) -> None:
+        """The trajectory has ended, well or not: the frames end with the present one."""
+        abandon_count(self, self.buffer.acquire)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop axis and frames, if they are under way."""
+        if self._under_way is None or self._under_way.done:
+            return
+        try:
+            self.abort.put(BUSY, wait=False)
+            abandon_count(self, self.buffer.acquire)
+            self._under_way.wait(PUT_TIMEOUT)
+        except (*FAILED, *NOT_SENT) as error:
+            self.log.error("%s may still move, its records do not reply: %s", self.name, error)
+
+    def pause(self) -> None:
+        """Stop: the sweep is repeated after a pause."""
+        self.stop()
+
+    def unstage(self) -> list[object]:
+        """Stop, and unstage."""
+        unstaged = list(super().unstage())
+        self.stop()
+        return unstaged
+
+
+def _plain(value: Any) -> Any:
+    """A number of an array as one of Python, an array as it is."""
+    return value.item() if np.ndim(value) == 0 else value
