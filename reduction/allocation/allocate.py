@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.names import TargetError
-from reduction.allocation.problem import KNOWN, Problem, Target, TimeCosts
+from reduction.allocation.problem import KNOWN, Chosen, Problem, Target, TimeCosts
 from reduction.allocation.quantities import Builder, TargetQuantity
-from reduction.allocation.shares import best_cycles, reaching
+from reduction.allocation.shares import LEADING, best_cycles, reaching
 
 Array = NDArray[np.float64]
 
@@ -101,21 +101,20 @@ def allocate(
     """
     refuse_twice(targets)
     start = Problem(grids, PATTERNS[0], targets, known)
-    even = _even_cycles(start)
-    cycles = float(even.max()) * np.ones(start.points)
-    problems = [start if each == PATTERNS[0] else Problem(grids, each, targets, known) for each in patterns]
-    problem = min(problems, key=lambda each: _time(each, cycles, costs)) if len(problems) > 1 else problems[0]
-    pattern = problem.base[0].pattern
-    found, worst = best_cycles(problem, [Problem(one, pattern, targets, known) for one in others], costs, cycles, least)
-    forecasts = tuple(
-        replace(one, even=float(each)) for one, each in zip(_forecasts(problem, found), even, strict=True)
+    even, cycles, leading = _even_cycles(start)
+    chosen = leading if start.large else None
+    problem = min(
+        (start.with_pattern(each, cycles) for each in patterns),
+        key=lambda each: _time(each, cycles, costs, least, chosen),
     )
+    of_others = [Problem(one, problem.pattern, targets, known, cycles) for one in others]
+    found, worst = best_cycles(problem, of_others, costs, cycles, least, chosen)
     return Allocation(
-        pattern,
+        problem.pattern,
         tuple(problem.split(found)),
         _wall(costs, problem, found),
         _wall(costs, start, cycles),
-        forecasts,
+        _forecasts(problem, found, even),
         worst,
     )
 
@@ -132,17 +131,16 @@ def seconds_with(
         If a target is then out of reach.
     ReductionError
     """
-    problem = Problem(grids, pattern or shares.pattern, targets)
     cycles = np.concatenate(shares.cycles)
-    if (problem.floor(cycles) >= problem.wanted).any():
+    problem = Problem(grids, pattern or shares.pattern, targets, cycles=cycles)
+    if (problem.limits @ problem.floor(cycles) >= 1).any():
         raise TargetError("a target is out of reach")
     return _wall(costs, problem, reaching(problem, cycles, np.ones(cycles.size)))
 
 
-def _time(problem: Problem, cycles: Array, costs: TimeCosts) -> float:
+def _time(problem: Problem, cycles: Array, costs: TimeCosts, least: float, chosen: Chosen) -> float:
     """Seconds until the targets are reached with these shares of the time."""
-    here = problem.counted(cycles)
-    return float(here.cost(costs) @ cycles) * float((here.variance(cycles) / problem.wanted).max())
+    return _wall(costs, problem, reaching(problem, cycles, np.full(cycles.size, least), chosen))
 
 
 def refuse_twice(targets: Sequence[Target]) -> None:
@@ -163,8 +161,9 @@ def _wall(costs: TimeCosts, problem: Problem, cycles: Array) -> float:
     return float(problem.cost(costs) @ cycles) + costs.of_visits(cycles)
 
 
-def _even_cycles(problem: Problem) -> Array:
-    """Cycles of every point with which each target is reached, shape (Q,); refuses those that never are.
+def _even_cycles(problem: Problem) -> tuple[Array, Array, list[int]]:
+    """Cycles of every point with which each target is reached, shape (Q,), and all are, shape (N,), and the quantities
+    that take longest; refuses those that are never reached.
 
     Raises
     ------
@@ -175,9 +174,13 @@ def _even_cycles(problem: Problem) -> Array:
     for (quantity, _), each, low, wanted in zip(problem.quantities, parts, never, problem.wanted, strict=True):
         _refuse_out_of_reach(quantity, float(each.sum()), float(low), float(wanted))
     found = np.maximum(1.0, parts.sum(axis=1) / (problem.wanted - never))
-    cycles = reaching(problem, float(found.max()) * ones, ones)
+    leading = np.argsort(-found)[:LEADING].tolist()
+    chosen = leading if problem.large else None
+    cycles = reaching(problem, float(found.max()) * ones, ones, chosen)
+    if problem.large:
+        return np.maximum(1.0, found * float(cycles[0] / found.max())), cycles, leading
     excess = problem.counted(cycles).variance(cycles) - never
-    return np.asarray(np.maximum(1.0, cycles[0] * excess / (problem.wanted - never)))
+    return np.maximum(1.0, cycles[0] * excess / (problem.wanted - never)), cycles, leading
 
 
 def _refuse_out_of_reach(quantity: TargetQuantity, counted: float, never: float, wanted: float) -> None:
@@ -194,11 +197,13 @@ def _refuse_out_of_reach(quantity: TargetQuantity, counted: float, never: float,
         )
 
 
-def _forecasts(problem: Problem, cycles: Array) -> list[TargetForecast]:
+def _forecasts(problem: Problem, cycles: Array, even: Array) -> tuple[TargetForecast, ...]:
     variance, never = problem.counted(cycles).variance(cycles), problem.floor(cycles)
-    return [
-        TargetForecast(one.name, one.unit, one.linearised(problem.base).value, wanted**0.5, found**0.5, low**0.5, 0.0)
-        for (one, _), wanted, found, low in zip(
-            problem.quantities, problem.wanted.tolist(), variance.tolist(), never.tolist(), strict=True
-        )
-    ]
+    each = zip(
+        problem.quantities, problem.values, *np.sqrt([problem.wanted, variance, never]).tolist(), even.tolist(),
+        strict=True,
+    )  # fmt: skip
+    return tuple(
+        TargetForecast(quantity.name, quantity.unit, value.value, wanted, stddev, low, needed)
+        for (quantity, _), value, wanted, stddev, low, needed in each
+    )

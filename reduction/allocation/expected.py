@@ -18,7 +18,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.pileup import photons_per_pulse
 from reduction.counting.rows import DwellRows
 from reduction.errors import ReductionError
-from reduction.references.clean_slots import find_clean_slots
+from reduction.references.clean_slots import CleanSlots, find_clean_slots
 from reduction.references.efficiency import slot_efficiency
 from reduction.references.methods import Comparison, logs_of
 from reduction.references.on_off import balanced
@@ -28,6 +28,9 @@ from reduction.settings import Settings
 Array = NDArray[np.float64]
 
 STATES = (OFF, ON)
+SURE = 0.7
+"""Fraction of the time after which slots have to serve as references, if that is to be relied on: the error rises in a
+step where they do not, and the data decide about it with their noise."""
 FEWEST = 10.0
 """Gates of a phase without a hit in a dwell, below which a phase may saturate."""
 
@@ -102,8 +105,11 @@ def expected_comparison(grid: ExpectedGrid, pattern: Sequence[int], cycles: Arra
     rows = _rows(grid, dwells)
     on_off = replace(balanced(rows), variance_factor=1 / dwells)  # a row stands for many dwells
     efficiency = slot_efficiency(rows, table.share)
-    logs = logs_of(on_off, efficiency, table, grid.noise)
-    return Comparison(on_off, efficiency, grid.noise, True, logs, find_clean_slots(logs))
+    logs = replace(logs_of(on_off, efficiency, table, grid.noise), exact=True)
+    clean = find_clean_slots(logs)
+    if not clean.usable_within(SURE):
+        clean = CleanSlots.none(table.order.size, logs.last, clean.significance)
+    return Comparison(on_off, efficiency, grid.noise, True, logs, clean)
 
 
 def _refuse_saturated(grid: ExpectedGrid) -> None:

@@ -17,6 +17,7 @@ UNITS: Mapping[str, tuple[str, float]] = {
 """Each with the unit that numbers are kept in, and how many of those it is."""
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\(([^()]*)\))?\s*")
 _AMOUNT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z/%0-9]*)\s*")
+_WEIGHT = re.compile(r"(.*),\s*weight\s+(.*)")
 _WORD = re.compile(r"\s*([A-Za-z_]\w*)\s*")
 SIGMA = "sigma"
 
@@ -104,7 +105,7 @@ def wanted_error(text: str, wanted: Any, value: float, unit: str) -> float:
         The quantity, for messages.
     wanted : float, str or pair of float
         In the unit of the quantity, or ``"10 %"`` of its expected value, ``"5 sigma"`` (a fifth of it), or the two ends
-        of an interval of one standard error to either side.
+        of an interval of one standard error to either side. Texts may end with a weight, see `weight_of`.
     value : float
         Expected.
     unit : str
@@ -119,9 +120,26 @@ def wanted_error(text: str, wanted: Any, value: float, unit: str) -> float:
     return error
 
 
+def weight_of(text: str, wanted: Any) -> float:
+    """Weight of a target, as in ``"10 %, weight 3"``; 0 without one.
+
+    Raises
+    ------
+    TargetError
+    """
+    found = _WEIGHT.fullmatch(wanted) if isinstance(wanted, str) else None
+    if found is None:
+        return 0.0
+    weight, unit = _amount(text, found[2])
+    if unit or not 0 < weight < float("inf"):
+        raise TargetError(f"{text}: a weight must be a number above 0, not {found[2].strip()!r}")
+    return weight
+
+
 def _error(text: str, wanted: Any, size: float, unit: str) -> float:
     if isinstance(wanted, str):
-        return _of_text(text, *_amount(text, wanted), size, unit)
+        weighted = _WEIGHT.fullmatch(wanted)
+        return _of_text(text, *_amount(text, weighted[1] if weighted else wanted), size, unit)
     if isinstance(wanted, Sequence) and len(wanted) == 2 and all(map(_is_number, wanted)):
         return (float(wanted[1]) - float(wanted[0])) / 2
     if not _is_number(wanted):

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.allocation.expected import ExpectedGrid, expected_comparison
+from reduction.allocation.expected import SURE, ExpectedGrid, expected_comparison
 from reduction.counting.kernels import OFF, ON
 from reduction.errors import ReductionError
 from reduction.references import methods
+from reduction.references.clean_slots import BOUND, level_parts
 from reduction.references.compared import Compared
 from reduction.references.methods import Comparison
 from reduction.references.relative import compared_by, weights_of_on_off
@@ -31,6 +33,8 @@ Array = NDArray[np.float64]
 
 LONG = 1e9
 """Times the cycles after which only what no counting removes is left of an error."""
+SAME = 0.02
+"""Change of the logarithm of a time with which what all points share is not predicted again."""
 BY = {
     "paper": methods.by_balanced, "shutter": methods.by_shutter, "slots": methods.by_slots,
     "combined": methods.combined,
@@ -58,31 +62,87 @@ class Variance:
         return np.asarray(self.by_point.sum(axis=1) + self.shared)
 
 
+class Source:
+    """References and transients of a grid for some times, predicted when they are first asked for: most grids of a
+    large measurement have no part in a target.
+
+    Attributes
+    ----------
+    cycles : ndarray, shape (N,)
+    """
+
+    def __init__(self, grid: ExpectedGrid, pattern: tuple[int, ...], cycles: Array) -> None:
+        self.grid, self.pattern, self.cycles = grid, pattern, cycles
+
+    @cached_property
+    def compared(self) -> Compared:
+        """Rates to be compared, with their covariance."""
+        return _compared(self.grid, self._comparison)
+
+    @cached_property
+    def _comparison(self) -> Comparison:
+        return expected_comparison(self.grid, self.pattern, self.cycles)
+
+    @property
+    def level(self) -> Array | None:
+        """Variance of the level of the reference slots from one cycle at each point, over the largest with which they
+        serve, shape (N,); None where no slots do."""
+        by_slots = self.grid.axis == "mono_energy" and self.grid.settings.reference in ("slots", "combined")
+        if not by_slots or not self._comparison.clean.usable:
+            return None
+        return level_parts(self._comparison.logs) * self.cycles / (SURE * BOUND**2)
+
+    @cached_property
+    def transient(self) -> Array:
+        """Shape (S, N)."""
+        make = _spectrum if self.grid.axis == "mono_energy" else _trace
+        return make(self.grid, self.compared)
+
+    def serves(self, cycles: Array) -> bool:
+        """Whether what all points share is the same after other times, nearly."""
+        return bool(np.abs(np.log(cycles / self.cycles)).max() < SAME)
+
+
 @dataclass(frozen=True)
 class PredictedGrid:
     """A grid as it will be reduced; N points, S slots.
 
     Attributes
     ----------
-    grid : ExpectedGrid
-    pattern : tuple of int
+    source : Source
+        For other times: what all points share is taken from there.
     cycles : ndarray, shape (N,)
-    compared : Compared
-    transient : ndarray, shape (S, N)
-        Without noise; NaN for a slot without a reference.
     """
 
-    grid: ExpectedGrid
-    pattern: tuple[int, ...]
+    source: Source
     cycles: Array
-    compared: Compared
-    transient: Array
+
+    @property
+    def grid(self) -> ExpectedGrid:
+        return self.source.grid
+
+    @property
+    def pattern(self) -> tuple[int, ...]:
+        return self.source.pattern
+
+    @property
+    def transient(self) -> Array:
+        """Without noise, shape (S, N); NaN for a slot without a reference."""
+        return self.source.transient
+
+    @cached_property
+    def compared(self) -> Compared:
+        """Rates to be compared, with their covariance after these cycles."""
+        found = self.source.compared
+        return replace(found, local=found.local * (self.source.cycles / self.cycles))
 
     def at(self, cycles: Array) -> PredictedGrid:
         """The same grid counted for other times; what all points share stays as it is."""
-        factor = self.cycles / cycles
-        compared = replace(self.compared, local=self.compared.local * factor)
-        return replace(self, cycles=cycles, compared=compared)
+        return PredictedGrid(self.source, cycles)
+
+    def counted(self, cycles: Array) -> PredictedGrid:
+        """With what all points share as it is after these cycles."""
+        return PredictedGrid(Source(self.grid, self.pattern, cycles), self.cycles)
 
     def variance(self, weights: Array) -> Variance:
         """Variance of sums of transients with weights, shape (Q, S, N).
@@ -137,7 +197,7 @@ class PredictedGrid:
 
 
 def predicted(grid: ExpectedGrid, pattern: Sequence[int], cycles: Array) -> PredictedGrid:
-    """What the reduction will find in a grid, and with which errors.
+    """What the reduction will find in a grid, and with which errors; computed when it is first asked for.
 
     Parameters
     ----------
@@ -152,15 +212,14 @@ def predicted(grid: ExpectedGrid, pattern: Sequence[int], cycles: Array) -> Pred
     ReductionError
         As the reduction: for empty windows, or without points before time zero.
     """
-    comparison = expected_comparison(grid, pattern, cycles)
-    compared = _compared(grid, comparison)
-    transient = _spectrum(grid, compared) if grid.axis == "mono_energy" else _trace(grid, compared)
-    return PredictedGrid(grid, tuple(pattern), cycles, compared, transient)
+    return PredictedGrid(Source(grid, tuple(pattern), cycles), cycles)
 
 
 def floor(of: PredictedGrid, weights: Array) -> Array:
-    """Variances that no counting removes, shape (Q,)."""
-    return predicted(of.grid, of.pattern, of.cycles * LONG).variance(weights).shared
+    """Variances that no counting removes, shape (Q,): those of backgrounds."""
+    if not of.grid.background_stddev.any():
+        return np.zeros(len(weights))
+    return of.counted(of.source.cycles * LONG).variance(weights).shared
 
 
 def _compared(grid: ExpectedGrid, comparison: Comparison) -> Compared:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,15 +13,21 @@ from numpy.typing import NDArray
 
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.fitted import FITTED
-from reduction.allocation.names import wanted_error
+from reduction.allocation.names import wanted_error, weight_of
 from reduction.allocation.predicted import PredictedGrid, floor, predicted
-from reduction.allocation.quantities import SPECTRAL, Builder, TargetQuantity, built
+from reduction.allocation.quantities import SPECTRAL, Builder, Linearised, TargetQuantity, built
 
 Array = NDArray[np.float64]
+Chosen = Sequence[int] | None
+"""Numbers of quantities; None for all."""
 
 GROUPS, LONGER = 12, 1.3
 """Groups of points whose worth to what all share is found by differences, and times that they are counted."""
 TINY = 1e-300
+KEPT = 4
+"""Predictions of a grid for other times."""
+MANY = 2000
+"""Points from which on everything is predicted as few times as possible."""
 KNOWN: Mapping[str, Builder] = {**SPECTRAL, **FITTED}
 """Quantities by name."""
 
@@ -74,15 +80,29 @@ class TimeCosts:
 
 
 class Problem:
-    """Grids with one pattern of dwells, and what is wanted of them."""
+    """Grids with one pattern of dwells, and what is wanted of them.
+
+    Parameters
+    ----------
+    grids : sequence of ExpectedGrid
+    pattern : tuple of int
+    targets : sequence of Target
+    known : mapping
+    cycles : ndarray, shape (N,), optional
+        Times for which what all points share is predicted; one cycle by default.
+    """
 
     def __init__(
         self, grids: Sequence[ExpectedGrid], pattern: tuple[int, ...], targets: Sequence[Target],
-        known: Mapping[str, Builder] = KNOWN,
+        known: Mapping[str, Builder] = KNOWN, cycles: Array | None = None,
     ) -> None:  # fmt: skip
         self.sizes = np.cumsum([grid.points for grid in grids])[:-1]
-        self.base = [predicted(grid, pattern, np.ones(grid.points)) for grid in grids]
-        self._targets, self._known = targets, known
+        self.pattern, self._targets, self._known = pattern, targets, known
+        times = self.split(np.ones(sum(grid.points for grid in grids)) if cycles is None else cycles)
+        self.base = [
+            predicted(grid, pattern, part).at(np.ones_like(part)) for grid, part in zip(grids, times, strict=True)
+        ]
+        self._kept = [[each] for each in self.base]
 
     @cached_property
     def quantities(self) -> list[tuple[TargetQuantity, Any]]:
@@ -90,38 +110,77 @@ class Problem:
         return [(one, each.wanted) for each in self._targets for one in built(each.quantity, self.base, self._known)]
 
     @cached_property
+    def values(self) -> list[Linearised]:
+        """Of each quantity, with the errors of one cycle everywhere."""
+        return [quantity.linearised(self.base) for quantity, _ in self.quantities]
+
+    @cached_property
     def wanted(self) -> Array:
         """Variances, shape (Q,)."""
-        values = [quantity.linearised(self.base).scale for quantity, _ in self.quantities]
-        pairs = zip(self.quantities, values, strict=True)
-        errors = [wanted_error(one.name, wanted, value, one.unit) for (one, wanted), value in pairs]
-        return np.array(errors) ** 2
+        pairs = zip(self.quantities, self.values, strict=True)
+        return np.array([wanted_error(one.name, wanted, at.scale, one.unit) for (one, wanted), at in pairs]) ** 2
 
-    def at(self, cycles: Array) -> list[PredictedGrid]:
-        return [grid.at(part) for grid, part in zip(self.base, self.split(cycles), strict=True)]
+    @cached_property
+    def limits(self) -> Array:
+        """What has to be 1 at most, by variances, shape (R, Q): each over the wanted one, and of targets with weights
+        the weighted mean of these."""
+        weights = np.array([weight_of(one.name, wanted) for one, wanted in self.quantities])
+        rows = np.eye(weights.size)[weights == 0]
+        if weights.any():
+            rows = np.concatenate([rows, weights[None] / weights.sum()])
+        return np.asarray(rows / self.wanted)
+
+    def with_pattern(self, pattern: tuple[int, ...], cycles: Array) -> Problem:
+        """The same targets with other laser states, what all points share predicted for other times."""
+        if pattern == self.pattern:
+            return self.counted(cycles)
+        other = Problem([each.grid for each in self.base], pattern, self._targets, self._known, cycles)
+        other.__dict__.update({name: getattr(self, name) for name in ("quantities", "values", "wanted", "limits")})
+        return other
+
+    @property
+    def _numbers(self) -> list[NDArray[np.int64]]:
+        """Of the points of each grid in the row of all."""
+        return np.split(np.arange(self.points), self.sizes)
 
     def split(self, cycles: Array) -> list[Array]:
         return np.split(cycles, self.sizes)
 
-    def weights(self, cycles: Array) -> list[Array]:
-        """Of each grid, shape (Q, S, N), with the errors after these cycles."""
-        grids = self.at(cycles)
-        found = [quantity.linearised(grids).weights for quantity, _ in self.quantities]
-        return [
-            np.array([one.get(number, np.zeros_like(grid.transient)) for one in found])
-            for number, grid in enumerate(grids)
-        ]
+    def weights(self, cycles: Array, chosen: Chosen = None) -> list[tuple[list[int], Array]]:
+        """Of each grid, the quantities that depend on it, and their weights, shape (those, S, N), with the errors after
+        these cycles."""
+        grids = [grid.at(part) for grid, part in zip(self.base, self.split(cycles), strict=True)]
+        rows = range(len(self.quantities)) if chosen is None else chosen
+        found = {row: self.quantities[row][0].linearised(grids).weights for row in rows}
+        own = [[row for row, each in found.items() if number in each] for number in range(len(grids))]
+        return [(mine, np.array([found[row][number] for row in mine])) for number, mine in enumerate(own)]
 
-    def parts(self, cycles: Array) -> tuple[Array, Array]:
+    def parts(self, cycles: Array, chosen: Chosen = None) -> tuple[Array, Array]:
         """Variance from one cycle at each point, shape (Q, N), and that which all share, shape (Q,)."""
-        weights = self.weights(cycles)
-        each = [grid.variance(weight) for grid, weight in zip(self.base, weights, strict=True)]
-        return np.concatenate([one.by_point for one in each], axis=1), sum((one.shared for one in each), np.zeros(1))
+        each, common = np.zeros((len(self.quantities), cycles.size)), np.zeros(len(self.quantities))
+        of_grids = zip(self.base, self.weights(cycles, chosen), self._numbers, strict=True)
+        for grid, (rows, weights), points in of_grids:
+            if rows:
+                found = grid.variance(weights)
+                each[np.array(rows)[:, None], points] = found.by_point
+                common[rows] += found.shared
+        return each, common
 
-    def variance(self, cycles: Array) -> Array:
-        """After these cycles, shape (Q,)."""
-        parts, common = self.parts(cycles)
-        return np.asarray((parts / cycles).sum(axis=1) + common)
+    def variance(self, cycles: Array, chosen: Chosen = None) -> Array:
+        """After these cycles, shape (Q,); 0 for quantities that are not chosen."""
+        parts, common = self.parts(cycles, chosen)
+        return np.asarray(parts @ (1 / cycles) + common)
+
+    def levels(self, cycles: Array, chosen: Chosen = None) -> Array:
+        """Variances from one cycle at each point that have to be 1 at most after all cycles, so that slots serve as
+        references as they do now; shape (those grids, N)."""
+        used = [bool(rows) for rows, _ in self.weights(cycles, chosen)]
+        found = []
+        for grid, needed, points in zip(self.base, used, self._numbers, strict=True):
+            if needed and (level := grid.source.level) is not None:
+                found.append(np.zeros(self.points))
+                found[-1][points] = level
+        return np.array(found).reshape(-1, self.points)
 
     def shared_by_point(self, cycles: Array) -> Array:
         """How much one cycle at each point is worth to what all points share, as `parts`, shape (Q, N).
@@ -140,28 +199,50 @@ class Problem:
             result[:, group] = np.outer(gain, signal[group] / max(signal[group].sum(), TINY)) * cycles[group]
         return result
 
-    def shared(self, weights: Sequence[Array]) -> Array:
-        pairs = zip(self.base, weights, strict=True)
-        return sum((grid.variance(weight).shared for grid, weight in pairs), np.zeros(1))
+    def shared(self, weights: Sequence[tuple[list[int], Array]]) -> Array:
+        """Variances of sums with these weights that all points share, shape (Q,)."""
+        return self._summed(weights, lambda grid, of_grid: grid.variance(of_grid).shared)
+
+    def floor(self, cycles: Array) -> Array:
+        """Variances that no counting removes, shape (Q,)."""
+        return self._summed(self.weights(cycles), floor)
+
+    def _summed(
+        self, weights: Sequence[tuple[list[int], Array]], of_grid: Callable[[PredictedGrid, Array], Array]
+    ) -> Array:
+        total = np.zeros(len(self.quantities))
+        for grid, (rows, each) in zip(self.base, weights, strict=True):
+            if rows:
+                total[rows] += of_grid(grid, each)
+        return total
 
     @property
     def points(self) -> int:
         return sum(each.grid.points for each in self.base)
 
+    @property
+    def large(self) -> bool:
+        """Whether everything is predicted as few times as possible."""
+        return self.points >= MANY
+
     def cost(self, costs: TimeCosts) -> Array:
         """Wall seconds of one cycle at each point, shape (N,)."""
         return np.concatenate(
-            [np.full(each.grid.points, costs.of_cycle(each.pattern, each.grid.dwell)) for each in self.base]
+            [np.full(each.grid.points, costs.of_cycle(self.pattern, each.grid.dwell)) for each in self.base]
         )
-
-    def floor(self, cycles: Array) -> Array:
-        """Variances that no counting removes, shape (Q,)."""
-        pairs = zip(self.base, self.weights(cycles), strict=True)
-        return sum((floor(grid, weight) for grid, weight in pairs), np.zeros(1))
 
     def counted(self, cycles: Array) -> Problem:
         """The same with what all points share as it is after these cycles."""
         other = copy(self)
-        pairs = zip(self.base, self.split(cycles), strict=True)
-        other.base = [predicted(grid.grid, grid.pattern, part).at(np.ones_like(part)) for grid, part in pairs]
+        other.base = [_served(kept, part) for kept, part in zip(self._kept, self.split(cycles), strict=True)]
         return other
+
+
+def _served(kept: list[PredictedGrid], cycles: Array) -> PredictedGrid:
+    """One of the latest predictions that serves for these cycles, or a new one."""
+    found = next((each for each in kept if each.source.serves(cycles)), None)
+    if found is None:
+        found = kept[0].counted(cycles)
+        kept.insert(1, found)
+        del kept[KEPT:]
+    return found

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reduction.references.late_decay import basis, marginalised
 from reduction.references.slot_table import SlotTable
+from reduction.statistics.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
 
@@ -48,6 +49,8 @@ class Logs:
         Change of a logarithm by a flat offset of the rates, in any unit. Such an offset, laser-only light for example,
         is no transient: pre-edge subtraction removes it from a spectrum.
     table : SlotTable
+    exact : bool
+        Whether `z` is an expectation, without the noise of which these are the variances.
     """
 
     z: Array
@@ -55,6 +58,7 @@ class Logs:
     common: Array
     offset: Array
     table: SlotTable
+    exact: bool = False
 
     @property
     def order(self) -> NDArray[np.int64]:
@@ -117,6 +121,11 @@ class CleanSlots:
         """Whether slots can serve as references: a decay is seen, and the laser off bounds its final level."""
         return self.decay_seen and bool(self.measured_stddev[self.last] < BOUND)
 
+    def usable_within(self, time: float) -> bool:
+        """Whether they also can after a fraction of the time."""
+        error = self.measured_stddev[self.last] / np.sqrt(time)
+        return self.significance * time > VISIBLE and bool(error < BOUND)
+
     @classmethod
     def none(cls, slots: int, last: int, significance: float = 0.0) -> CleanSlots:
         """No slot is clean, since nothing is known about them."""
@@ -156,18 +165,33 @@ def significance_of_decay(logs: Logs) -> float:
     dof = logs.z.shape[1] - NUISANCES
     if logs.order.size < 2 or dof < 2:
         return 0.0
-    chi_square = logs.shape @ _clearing(1 / logs.shape_variance, logs.offset) @ logs.shape
-    return float((chi_square - dof) / np.sqrt(2 * dof))
+    chi_square = logs.shape @ _Cleared.of(1 / logs.shape_variance, logs.offset).times(logs.shape)
+    of_noise = 0 if logs.exact else dof
+    return float((chi_square - of_noise) / np.sqrt(2 * dof))
 
 
-def _clearing(weight: Array, offset: Array) -> Array:
-    """Weights between energies, shape (E, E), that project out a constant and a flat offset.
+@dataclass(frozen=True)
+class _Cleared:
+    """Weights between energies that project out a constant and a flat offset: ``W - root root'`` with W diagonal."""
 
-    ``W - W B (B' W B)^-1 B' W`` with B the two nuisances: the least-squares weights after a fit of both.
-    """
-    nuisances = np.stack([np.ones_like(offset), offset / offset.mean()], axis=1)
-    weighted = weight[:, None] * nuisances
-    return np.asarray(np.diag(weight) - weighted @ np.linalg.pinv(nuisances.T @ weighted, hermitian=True) @ weighted.T)
+    weight: Array
+    root: Array
+
+    @classmethod
+    def of(cls, weight: Array, offset: Array) -> _Cleared:
+        """``W - W B (B' W B)^-1 B' W`` with B the two nuisances: the least-squares weights after a fit of both."""
+        nuisances = np.stack([np.ones_like(offset), offset / offset.mean()], axis=1)
+        weighted = weight[:, None] * nuisances
+        return cls(weight, weighted @ matrix_root(np.linalg.pinv(nuisances.T @ weighted, hermitian=True)))
+
+    def times(self, values: Array) -> Array:
+        """Product with values of the energies."""
+        return self.weight * values - self.root @ (values @ self.root)
+
+    @property
+    def diagonal(self) -> Array:
+        """Of the matrix."""
+        return self.weight - (self.root**2).sum(axis=1)
 
 
 def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
@@ -185,21 +209,38 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
     common : float
         Variance common to all amplitudes.
     """
-    cleared = _clearing(1 / (logs.common + logs.counting.mean(axis=0)), logs.offset)
-    pull = cleared @ logs.shape
-    own = np.diagonal(cleared)
-    self_noise = np.zeros(logs.z.shape[0])
-    self_noise[logs.first] = own @ logs.counting[logs.first]
-    self_noise[logs.last] = -own @ logs.counting[logs.last]
-    size = float(pull @ logs.shape - own @ logs.shape_variance)
-    if size <= 0:
-        size = float("nan")
+    pull, size, self_noise = _projected(logs)
     amplitude = (logs.z @ pull - self_noise) / size
+    mix = _mixed(logs, amplitude)
+    covariance = (mix * (logs.counting @ pull**2)) @ mix.T / size**2
+    return amplitude, covariance, float((pull**2 @ logs.common) / size**2)
+
+
+def level_parts(logs: Logs) -> Array:
+    """Part of each energy in the variance of the last slot's amplitude against the laser off, shape (E,)."""
+    pull, size, self_noise = _projected(logs)
+    of_last = _mixed(logs, (logs.z @ pull - self_noise) / size)[logs.last]
+    return np.asarray(pull**2 * (of_last**2 @ logs.counting + logs.common) / size**2)
+
+
+def _projected(logs: Logs) -> tuple[Array, float, Array]:
+    """Weights of the energies, the sum of squares of the shape (NaN if not above 0), and the noise in the sums."""
+    cleared = _Cleared.of(1 / (logs.common + logs.counting.mean(axis=0)), logs.offset)
+    pull, own = cleared.times(logs.shape), cleared.diagonal
+    in_values = 0.0 if logs.exact else own
+    self_noise = np.zeros(logs.z.shape[0])
+    self_noise[logs.first] = np.sum(in_values * logs.counting[logs.first])
+    self_noise[logs.last] = -np.sum(in_values * logs.counting[logs.last])
+    size = float(pull @ logs.shape - np.sum(in_values * logs.shape_variance))
+    return pull, size if size > 0 else float("nan"), self_noise
+
+
+def _mixed(logs: Logs, amplitude: Array) -> Array:
+    """Derivatives of the amplitudes by the sums of the slots, in units of the shape; shape (S, S)."""
     mix = np.eye(amplitude.size)
     mix[:, logs.first] -= amplitude
     mix[:, logs.last] += amplitude
-    covariance = np.einsum("st,te,ut->su", mix, pull**2 * logs.counting, mix) / size**2
-    return amplitude, covariance, float((pull**2 @ logs.common) / size**2)
+    return mix
 
 
 def tail(amplitude: Array, covariance: Array, times: Array) -> tuple[Array, Array]:

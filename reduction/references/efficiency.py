@@ -79,7 +79,7 @@ def slot_efficiency(rows: DwellRows, share: Array | None = None) -> SlotEfficien
     mean = rate @ share[:, None]
     ratio = rate / mean
     mix = np.eye(slots) - ratio[:, :, None] * share  # d ratio / d (rate / mean)
-    ratio_covariance = np.einsum("gst,gt,gut->gsu", mix, variance / mean**2, mix)
+    ratio_covariance = (mix * (variance / mean**2)[:, None]) @ np.swapaxes(mix, 1, 2)
     weight = 1 / (variance / mean**2).mean(axis=1)
     weight /= weight.sum()
     value = weight @ ratio

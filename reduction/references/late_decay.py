@@ -9,6 +9,7 @@ have any size down to zero, and what the data do not constrain stays in the erro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, product
 
 import numpy as np
@@ -58,24 +59,31 @@ def marginalised(gram: Array, projected: Array, unit: float = 1.0) -> Coefficien
         Size of the transient in the units of y.
     """
     count = gram.shape[0]
-    chosen = np.array([(a, b, count - 1) for a, b in combinations(range(count - 1), 2)])
-    prior = unit * np.array(list(product(SIZES, SIZES, CONSTANTS)))
+    chosen, sizes = _members(count)
+    prior = unit * sizes
     inverse, log_det = _inverse_of_factors(gram[chosen[:, :, None], chosen[:, None, :]], prior**-2)
-    y = np.einsum("mqij,mj->mqi", inverse, projected[chosen])  # its square is the chi-square that a member explains
-    evidence = (y**2).sum(axis=2) - log_det - 2 * np.log(prior).sum(axis=1)
+    y = (inverse * projected[chosen].T[:, :, None]).sum(axis=1)  # its square is the chi-square that a member explains
+    evidence = (y**2).sum(axis=0) - log_det - 2 * np.log(prior).sum(axis=1)
     weight = np.exp(0.5 * (evidence - evidence.max()))
     weight /= weight.sum()
-    mean = np.einsum("mqji,mqj->mqi", inverse, y)
-    second = np.einsum("mq,mqki,mqkj->mij", weight, inverse, inverse)
-    second += np.einsum("mq,mqi,mqj->mij", weight, mean, mean)
+    mean = (inverse * y[:, None]).sum(axis=0)
+    root = np.sqrt(weight) * np.concatenate([inverse, mean[None]])
+    stacked = np.moveaxis(root, (1, 2), (1, 0)).reshape(len(chosen), 3, -1)
     total, squares = np.zeros(count), np.zeros((count, count))
-    np.add.at(total, chosen, np.einsum("mq,mqi->mi", weight, mean))
-    np.add.at(squares, (chosen[:, :, None], chosen[:, None, :]), second)
+    np.add.at(total, chosen, (weight * mean).sum(axis=2).T)
+    np.add.at(squares, (chosen[:, :, None], chosen[:, None, :]), stacked @ np.swapaxes(stacked, 1, 2))
     return Coefficients(total, squares - np.outer(total, total))
 
 
+@cache
+def _members(count: int) -> tuple[NDArray[np.int64], Array]:
+    """Columns of each pair of exponentials and the constant, shape (M, 3); sizes of their amplitudes, shape (Q, 3)."""
+    chosen = np.array([(a, b, count - 1) for a, b in combinations(range(count - 1), 2)])
+    return chosen, np.array(list(product(SIZES, SIZES, CONSTANTS)))
+
+
 def _inverse_of_factors(gram: Array, more: Array) -> tuple[Array, Array]:
-    """Inverse Cholesky factors of each 3 x 3 matrix with each diagonal added, shape (M, Q, 3, 3); log determinants.
+    """Inverse Cholesky factors of each 3 x 3 matrix with each diagonal added, shape (3, 3, M, Q); log determinants.
 
     Written out, since a library call for each of thousands of small matrices is ten times slower.
     """
@@ -86,11 +94,11 @@ def _inverse_of_factors(gram: Array, more: Array) -> tuple[Array, Array]:
     l22 = np.sqrt(d + q - l21**2)
     l32 = (e - l21 * l31) / l22
     l33 = np.sqrt(f + r - l31**2 - l32**2)
-    inverse = np.zeros((*l33.shape, 3, 3))
-    inverse[..., 0, 0], inverse[..., 1, 1], inverse[..., 2, 2] = 1 / l11, 1 / l22, 1 / l33
-    inverse[..., 1, 0] = -l21 / (l11 * l22)
-    inverse[..., 2, 1] = -l32 / (l22 * l33)
-    inverse[..., 2, 0] = (l21 * l32 / l22 - l31) / (l11 * l33)
+    inverse = np.zeros((3, 3, *l33.shape))
+    inverse[0, 0], inverse[1, 1], inverse[2, 2] = 1 / l11, 1 / l22, 1 / l33
+    inverse[1, 0] = -l21 / (l11 * l22)
+    inverse[2, 1] = -l32 / (l22 * l33)
+    inverse[2, 0] = (l21 * l32 / l22 - l31) / (l11 * l33)
     return inverse, 2 * np.log(l11 * l22 * l33)
 
 
