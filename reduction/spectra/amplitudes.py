@@ -47,7 +47,7 @@ class Area:
         return 1 / self.value
 
 
-def area(energy: Array, transient: Array, covariance: Array) -> Area:
+def area(energy: Array, transient: Array, covariance: Array, signs: Array | None = None) -> Area:
     """Absolute area of a transient by trapezoids.
 
     Parameters
@@ -55,6 +55,9 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     energy : ndarray, shape (E,), keV, ascending
     transient : ndarray, shape (E,)
     covariance : ndarray, shape (E, E)
+    signs : ndarray, shape (E,), optional
+        Of the true transient where they are known, from a model or another measurement: `signal` is then a plain sum,
+        without any bias.
 
     Raises
     ------
@@ -80,6 +83,9 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     slope = weights * np.sign(values) * np.sqrt(1 + hidden**2 - _folded_mean(hidden) ** 2)
     noise = scale @ _noise_of_moduli(pull, matrix / np.outer(sigma, sigma)) @ scale
     signal = float(scale @ _debiased(pull))
+    if signs is not None:
+        signed = weights * np.sign(signs[used])
+        signal, noise = float(signed @ values), signed @ matrix @ signed
     return Area(whole, float(np.sqrt(slope @ matrix @ slope)), signal, float(np.sqrt(noise)))
 
 

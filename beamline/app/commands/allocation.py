@@ -46,8 +46,8 @@ def allocation_command(
     console.print(
         "Wall time of allocation and even grid to the wanted error, as predicted. Wrong: largest time over that of the"
         " even grid where another model is true, one that was foreseen, and one that was not. Campaigns (n) with other"
-        " rates and jet noise than assumed, which stop by the predicted error: mean of (value - truth) / error,"
-        " intervals that hold the truth, wall time over the forecast."
+        " rates and jet noise than assumed, which stop by the predicted error, or at the planned time (fixed): mean"
+        " deviation over the quoted error, intervals that hold the truth, wall time over the forecast."
     )
 
 

@@ -14,7 +14,6 @@ from beamline.studies.allocation.estimate import ESTIMATORS
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.problem import Problem
-from reduction.allocation.shares import reaching
 from reduction.allocation.whole import cycles_of_pass
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.pileup import photons_per_pulse
@@ -37,15 +36,19 @@ class CampaignResult:
 
     Attributes
     ----------
-    pull : float
-        Deviation from the truth in quoted errors; NaN where the reduction quotes no number.
+    deviation, error : float
+        From the truth, and as quoted; NaN where the reduction quotes no number.
+    fixed : tuple of float
+        The same of the planned time, whatever the rates are.
     seconds : float
         Wall time.
     predicted : float
         Error at the end over the wanted one.
     """
 
-    pull: float
+    deviation: float
+    error: float
+    fixed: tuple[float, float]
     seconds: float
     predicted: float
 
@@ -69,9 +72,25 @@ def campaign(case: AllocationCase, plan: Allocation, seed: int) -> CampaignResul
         seconds += float(cycles.sum()) * COSTS.of_cycle(plan.pattern, truth.dwell)
         seconds += COSTS.move * float((cycles > 0).sum())
         ahead = _ahead(case, plan, joined(passes), ahead.done + cycles)
+    fixed = _quoted(case, plan, _planned(truth, plan, rng))
+    return CampaignResult(*_quoted(case, plan, passes), fixed, seconds, ahead.error / plan.targets[0].wanted)
+
+
+def _quoted(case: AllocationCase, plan: Allocation, passes: Sequence[DwellRows]) -> tuple[float, float]:
+    """Deviation and error of what the reduction quotes of these passes."""
     rates = point_rates(joined(passes), case.grid.settings.i0_noise, np.zeros(24, np.int64))
-    pull = ESTIMATORS[case.target.quantity](case.grid, rates, plan.targets[0].value, _settings(case.grid))
-    return CampaignResult(pull, seconds, ahead.error / plan.targets[0].wanted)
+    return ESTIMATORS[case.target.quantity](case.grid, rates, plan.targets[0].value, _settings(case.grid))
+
+
+def _planned(truth: ExpectedGrid, plan: Allocation, rng: np.random.Generator) -> list[DwellRows]:
+    """All passes of the plan, without a look at the data between them."""
+    passes, done = list[DwellRows](), np.zeros(truth.points, np.int64)
+    for left in range(COSTS.passes, 0, -1):
+        cycles = cycles_of_pass(plan.cycles[0], done, left)
+        cycles = cycles if passes else np.maximum(cycles, 1)
+        passes.append(drawn_pass(truth, plan.pattern, cycles, rng))
+        done = done + cycles
+    return [one for one in passes if one.pass_index.size]
 
 
 def _settings(grid: ExpectedGrid) -> Settings:
@@ -99,10 +118,11 @@ def _ahead(case: AllocationCase, plan: Allocation, rows: DwellRows, done: IntArr
     seen = np.where(off[..., None], rows.slot_mu, 0.0).sum(axis=1) / off.sum(axis=1)[:, None]
     factor = seen.mean(axis=1) / grid.photons[OFF].mean(axis=0)
     noise = dwell_noise(rows).at_least(grid.settings.i0_noise)
-    problem = Problem([replace(grid, photons=grid.photons * factor, noise=noise)], plan.pattern, [case.target])
     cycles = done.astype(np.float64)
-    error = float(np.sqrt(problem.counted(cycles).variance(cycles)[0]))
-    wanted = reaching(problem, np.maximum(plan.cycles[0], 1.0), np.ones(done.size))
+    measured = replace(grid, photons=grid.photons * factor, noise=noise)
+    problem = Problem([measured], plan.pattern, [case.target], cycles=cycles)
+    error = float(np.sqrt(problem.variance(cycles)[0]))
+    wanted = plan.cycles[0] * (error / plan.targets[0].wanted) ** 2 * float(done.sum() / plan.cycles[0].sum())
     return _Ahead(done, np.maximum(wanted, cycles), error)
 
 

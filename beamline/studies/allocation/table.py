@@ -8,6 +8,7 @@ from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
+from numpy.typing import NDArray
 
 from beamline.studies.allocation.campaign import CampaignResult, campaign, prepared
 from beamline.studies.allocation.cases import COSTS, AllocationCase
@@ -15,9 +16,11 @@ from reduction.allocation.allocate import Allocation
 from reduction.allocation.problem import Problem
 from reduction.allocation.shares import OtherModel
 
+Array = NDArray[np.float64]
+
 COLUMNS = (
     "quantity", "wanted", "even (s)", "allocated (s)", "times faster", "wrong, foreseen", "wrong, not foreseen", "n",
-    "bias", "68 %", "95 %", "time / forecast",
+    "bias, fixed", "bias", "68 %, fixed", "68 %", "95 %", "time / forecast",
 )  # fmt: skip
 
 
@@ -51,13 +54,26 @@ class AllocationRow:
         return self.case.title, f"{target.wanted:.3g} {target.unit}".strip(), *times, *wrong, *self._statistics()
 
     def _statistics(self) -> tuple[str, ...]:
-        pulls = np.array([one.pull for one in self.results])
-        pulls = pulls[np.isfinite(pulls)]
-        if not pulls.size:
-            return ("0", "", "", "", "")
-        inside = (f"{100 * np.mean(np.abs(pulls) < limit):.1f}" for limit in (1.0, 2.0))
+        stopped = _known([(one.deviation, one.error) for one in self.results])
+        fixed = _known([one.fixed for one in self.results])
+        if not stopped.size or not fixed.size:
+            return ("0", "", "", "", "", "", "")
         time = np.mean([one.seconds for one in self.results]) / self.plan.seconds
-        return str(pulls.size), f"{pulls.mean():+.3f}", *inside, f"{time:.2f}"
+        biases = (f"{each[0].mean() / np.sqrt((each[1] ** 2).mean()):+.3f}" for each in (fixed, stopped))
+        return (
+            str(stopped.shape[1]), *biases, _coverage(fixed, 1.0), _coverage(stopped, 1.0), _coverage(stopped, 2.0),
+            f"{time:.2f}",
+        )  # fmt: skip
+
+
+def _known(pairs: Sequence[tuple[float, float]]) -> Array:
+    """Deviations and errors that the reduction quotes, shape (2, n)."""
+    found = np.array(pairs).reshape(-1, 2).T
+    return np.asarray(found[:, np.isfinite(found).all(axis=0)])
+
+
+def _coverage(found: Array, limit: float) -> str:
+    return f"{100 * np.mean(np.abs(found[0]) < limit * found[1]):.1f}"
 
 
 def studied(case: AllocationCase, campaigns: int, jobs: int = 1, first: int = 0) -> AllocationRow:
