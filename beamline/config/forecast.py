@@ -117,6 +117,10 @@ class ForecastFile(Section):
     """Delays of a delay scan at the largest transient, ps."""
     fluences: tuple[float, ...] = ()
     """Fluences of a fluence scan there, mJ/cm2."""
+    revolution: float = Field(default=271.554e3, gt=0)
+    """Revolutions of the ring a second, for `fills`."""
+    fills: tuple[int, ...] = (48,)
+    """Numbers of equal bunches of other fill patterns, for comparison: as many photons a second in all."""
     passes: int = Field(default=4, ge=1)
     """Passes in which the time is distributed."""
     targets: dict[str, float | str | tuple[float, float]]

@@ -80,6 +80,8 @@ def test_the_command_prints_rates_times_and_changes(file: Path) -> None:
         "Time to all targets",
         "on the even grid",
         "twice the detectors",
+        "48 bunches",
+        "a delay of 200 ps",
         "paper",
     ):
         assert part in done.output

@@ -39,9 +39,10 @@ def forecast_command(
     console.print(_targets(result))
     console.print(_advice(result))
     if png is not None:
-        from beamline.outputs.forecast_figure import save_forecast
+        from beamline.records.forecast.figure import save_allocation
 
-        save_forecast(result, png)
+        title = f"{result.title}: a prediction, nothing is measured"
+        save_allocation(title, result.allocation, result.grids, result.others, png)
         console.print(f"Drawn: {png}", markup=False)
 
 

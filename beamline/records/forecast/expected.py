@@ -44,6 +44,10 @@ class ExpectedSample:
         self._static, self._change = _static(forecast, edge), _change(forecast, edge)
         self.step = photons_a_pulse(forecast, edge) * forecast.detector.detectors
 
+    def of(self, forecast: ForecastFile) -> ExpectedSample:
+        """The same edge and settings with another forecast."""
+        return ExpectedSample(forecast, self.edge, self._settings)
+
     @property
     def feature(self) -> float:
         """Energy of the largest transient, keV."""

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.config.forecast import read_forecast
+from beamline.records.forecast.changes import best_changes, of_measurement
 from beamline.records.forecast.expected import ExpectedSample, other_samples
+from beamline.records.forecast.figure import save_allocation
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import edge_of
 from plans.protocols import MoveTimes
@@ -26,6 +28,8 @@ Start = Mapping[str, Any]
 
 FEW = 4
 """Targets that are named in a sentence."""
+WORTH = 1.1
+"""Times faster from which on a change is worth a word."""
 HOUR = 3600.0
 MOVES = {"mono_energy": "energy_settle", "laser_delay": "delay", "laser_fluence": "fluence"}
 
@@ -104,13 +108,30 @@ def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = 
     TargetError
         Naming a quantity that is unknown or out of reach.
     """
+    grids, others = measured_grids(start, seen)
+    return allocate(grids, _targets(start), context.costs(start), others, patterns=[tuple(start["pattern"])])
+
+
+def advice(start: Start, context: AllocationContext, seen: Sequence[Array], found: Allocation) -> str:
+    """What would help most now, by the same prediction; empty if nothing would."""
+    grids, _ = measured_grids(start, seen)
+    changes = best_changes(list(of_measurement(grids)), _targets(start), context.costs(start), found)
+    quicker = [(name, found.seconds / seconds) for name, seconds in changes if seconds < found.seconds / WORTH]
+    each = ", ".join(f"{name} ({factor:.1f} times faster)" for name, factor in quicker[:FEW])
+    return f"What would help most now: {each}." if each else ""
+
+
+def measured_grids(start: Start, seen: Sequence[Array]) -> tuple[list[ExpectedGrid], list[list[ExpectedGrid]]]:
+    """`expected_grids` with the rates that were measured; arguments as of `allocated`."""
     grids, others = expected_grids(start)
-    if seen:
-        factors = [_factor(grid, photons) for grid, photons in zip(grids, seen, strict=True)]
-        grids = _scaled(grids, factors)
-        others = [_scaled(one, factors) for one in others]
-    targets = [Target(name, wanted) for name, wanted in start["target"]]
-    return allocate(grids, targets, context.costs(start), others, patterns=[tuple(start["pattern"])])
+    if not seen:
+        return grids, others
+    factors = [_factor(grid, photons) for grid, photons in zip(grids, seen, strict=True)]
+    return _scaled(grids, factors), [_scaled(one, factors) for one in others]
+
+
+def _targets(start: Start) -> list[Target]:
+    return [Target(name, wanted) for name, wanted in start["target"]]
 
 
 def _scaled(grids: Sequence[ExpectedGrid], factors: Sequence[Array]) -> list[ExpectedGrid]:
@@ -135,6 +156,15 @@ def allocated_beforehand(compiled: CompiledScan, times: MoveTimes, clock_rate: f
     if not compiled.allocates:
         return None
     return allocated(compiled.passes[0].start, AllocationContext(times, clock_rate))
+
+
+def draw_allocation(compiled: CompiledScan, found: Allocation, label: str, png: Path) -> None:
+    """Figure of the expected transients with the errors that are aimed at, and of the time of each point."""
+    start = compiled.passes[0].start
+    grids, others = expected_grids(start)
+    risk = f"; of another sample at most {found.worst:.2f} times the even grid" if np.isfinite(found.worst) else ""
+    title = f"{label}, nothing measured yet: {found.seconds / HOUR:.2f} h to the targets{risk}"
+    save_allocation(title, found, grids, others, png)
 
 
 def sentence_of(found: Allocation) -> str:

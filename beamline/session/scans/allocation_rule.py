@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from beamline.config.models import Configuration
 from beamline.session.guard import Subscriber
-from beamline.session.scans.allocated import AllocationContext, allocated, members_of, sentence_of
+from beamline.session.scans.allocated import AllocationContext, advice, allocated, members_of, sentence_of
 from plans.protocols import Instruments
 from reduction.allocation.allocate import Allocation
 from reduction.allocation.names import TargetError
@@ -149,3 +149,5 @@ class AllocationRule:
             first = 0 if done.any() else 1
             self._wanted[uid] = done + np.maximum(cycles_of_pass(cycles, done, max(1, left)), first)
         self._notify(sentence_of(found))
+        if seen and (change := advice(self._start, self._context, seen, found)):
+            self._notify(change)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from beamline.formatting import own_style
-from beamline.session.scans.allocated import allocated_beforehand, sentence_of
+from beamline.session.scans.allocated import allocated_beforehand, draw_allocation, sentence_of
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.edges import coarse
 from plans.compilation.estimate import Duration, pass_durations, return_duration
@@ -253,7 +253,8 @@ def preview(
     start: Position | None = None,
     **kwargs: Any,
 ) -> Duration:
-    """Print the preview of a bound plan with these arguments, and draw its grid.
+    """Print the preview of a bound plan with these arguments, and draw its grid, or with quantities the time of each
+    point and the expected transient.
 
     Returns
     -------
@@ -263,5 +264,9 @@ def preview(
     compiled_scan = plan.compile(*args, **kwargs)  # type: ignore[attr-defined]
     whole = print_preview(compiled_scan, times, clock_rate, preview_console(), start)
     if png is not None:
-        save_preview(compiled_scan, label, Path(png))
+        found = allocated_beforehand(compiled_scan, times, clock_rate)
+        if found is None:
+            save_preview(compiled_scan, label, Path(png))
+        else:
+            draw_allocation(compiled_scan, found, label, Path(png))
     return whole

@@ -1,0 +1,86 @@
+"""What could be different in a measurement, and the time to the targets with it: in a forecast, and during a shift."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from beamline.records.forecast.expected import ExpectedSample, grids_of
+from reduction.allocation.allocate import PATTERNS, Allocation, seconds_with
+from reduction.allocation.expected import ExpectedGrid
+from reduction.allocation.names import TargetError
+from reduction.allocation.problem import Target, TimeCosts
+from reduction.errors import ReductionError
+from reduction.settings import REFERENCES
+
+TRANSMISSIONS = (0.1, 0.3, 3.0, 10.0)
+DELAYS = (0.5, 2.0)
+"""By which the pump-probe delay of energy scans is multiplied."""
+_LATE = re.compile(r"slot\s*=\s*[1-9]")
+Variant = tuple[str, Sequence[ExpectedGrid], tuple[int, ...] | None]
+"""What is different, the grids with it, and the laser states of a cycle unless these stay."""
+
+
+def of_measurement(grids: Sequence[ExpectedGrid], transmission: float = 1.0) -> Iterator[Variant]:
+    """What can be changed at a beamline: flux, detectors, jet, length of dwells, reference, share of laser on and off.
+
+    Parameters
+    ----------
+    grids : sequence of ExpectedGrid
+    transmission : float
+        Of the attenuators now, which limits the flux.
+    """
+    for factor in TRANSMISSIONS:
+        if factor * transmission <= 1:
+            yield f"{factor:g} times the flux", [replace(grid, photons=factor * grid.photons) for grid in grids], None
+    yield "twice the detectors", [replace(grid, phases=2 * grid.phases) for grid in grids], None
+    yield "half the jet noise", [replace(grid, noise=grid.noise / 2) for grid in grids], None
+    yield "dwells half as long, of the same noise", [replace(grid, dwell=grid.dwell / 2) for grid in grids], None
+    for name in REFERENCES:
+        if name != grids[0].settings.reference:
+            changed = [replace(grid, settings=replace(grid.settings, reference=name)) for grid in grids]
+            yield f"reference {name}", changed, None
+    for pattern in PATTERNS:
+        yield "laser " + "-".join("on" if one else "off" for one in pattern), grids, pattern
+
+
+def of_beam(sample: ExpectedSample, quantities: Sequence[str]) -> Iterator[Variant]:
+    """Other fill patterns, with as many photons a second and laser pulses, and other delays.
+
+    With another distance between bunches a later slot is at another time: where a quantity names one, there is none.
+    """
+    forecast = sample.forecast
+    rate = forecast.beam.bunch_rate / forecast.beam.divider
+    for bunches in () if any(map(_LATE.search, quantities)) else forecast.fills:
+        bunch_rate = forecast.revolution * bunches
+        divider = max(2, round(bunch_rate / rate))
+        beam = forecast.beam.model_copy(update={"bunch_rate": bunch_rate, "divider": divider})
+        yield f"{bunches} bunches", grids_of(sample.of(forecast.model_copy(update={"beam": beam}))), None
+    if len(forecast.delays) == 1:
+        for factor in DELAYS:
+            delay = factor * forecast.delays[0]
+            yield (
+                f"a delay of {delay:g} ps",
+                grids_of(sample.of(forecast.model_copy(update={"delays": (delay,)}))),
+                None,
+            )
+
+
+def best_changes(
+    variants: Sequence[Variant], targets: Sequence[Target], costs: TimeCosts, found: Allocation
+) -> Iterator[tuple[str, float]]:
+    """Each with its time, the best first; what does not reach the targets is left out."""
+    tried = [(name, seconds_or_none(grids, targets, costs, found, pattern)) for name, grids, pattern in variants]
+    yield from sorted([(name, seconds) for name, seconds in tried if seconds is not None], key=lambda one: one[1])
+
+
+def seconds_or_none(
+    grids: Sequence[ExpectedGrid], targets: Sequence[Target], costs: TimeCosts, found: Allocation,
+    pattern: tuple[int, ...] | None = None,
+) -> float | None:  # fmt: skip
+    """Time with the same shares; None where a target is out of reach."""
+    try:
+        return seconds_with(grids, targets, costs, found, pattern)
+    except (TargetError, ReductionError):
+        return None
