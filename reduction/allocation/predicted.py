@@ -62,7 +62,7 @@ class Variance:
         return np.asarray(self.by_point.sum(axis=1) + self.shared)
 
 
-class Source:
+class Prediction:
     """References and transients of a grid for some times, predicted when they are first asked for: most grids of a
     large measurement have no part in a target.
 
@@ -109,12 +109,12 @@ class PredictedGrid:
 
     Attributes
     ----------
-    source : Source
+    source : Prediction
         For other times: what all points share is taken from there.
     cycles : ndarray, shape (N,)
     """
 
-    source: Source
+    source: Prediction
     cycles: Array
 
     @property
@@ -142,7 +142,7 @@ class PredictedGrid:
 
     def counted(self, cycles: Array) -> PredictedGrid:
         """With what all points share as it is after these cycles."""
-        return PredictedGrid(Source(self.grid, self.pattern, cycles), self.cycles)
+        return PredictedGrid(Prediction(self.grid, self.pattern, cycles), self.cycles)
 
     def variance(self, weights: Array) -> Variance:
         """Variance of sums of transients with weights, shape (Q, S, N).
@@ -212,7 +212,7 @@ def predicted(grid: ExpectedGrid, pattern: Sequence[int], cycles: Array) -> Pred
     ReductionError
         As the reduction: for empty windows, or without points before time zero.
     """
-    return PredictedGrid(Source(grid, tuple(pattern), cycles), cycles)
+    return PredictedGrid(Prediction(grid, tuple(pattern), cycles), cycles)
 
 
 def floor(of: PredictedGrid, weights: Array) -> Array:
