@@ -16,9 +16,11 @@ from sim_ioc.instruments.delay import SimDelayGenerator
 from sim_ioc.instruments.digitiser import SimDigitiser
 from sim_ioc.instruments.faults import Breakable, Faults
 from sim_ioc.instruments.fluorescence import SimFluorescence
+from sim_ioc.instruments.foil_stage import SimFoilStage
 from sim_ioc.instruments.fpga import SimFpga
 from sim_ioc.instruments.frames import SimFrames
 from sim_ioc.instruments.jet import SimJet
+from sim_ioc.instruments.knife import SimKnife
 from sim_ioc.instruments.laser import SimLaser
 from sim_ioc.instruments.mono import SimMonochromator
 from sim_ioc.instruments.pilatus import SimPilatus
@@ -102,6 +104,8 @@ class SimBeamline:
             "jet": jet,
             "stage": SimSampleStage(self.world),
             "steering": SimSteering(self.world),
+            "knife": SimKnife(self.world),
+            "foil_stage": SimFoilStage(self.world),
             "attenuator": SimAttenuator(self.world),
             "axis_motors": SimAxisMotors(self.world),
             "apd": SimApd(self.world),

@@ -19,8 +19,10 @@ class SimAttenuator(SimDevice):
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
-        wedge = MotorSettings("7ida:Attenuator", "absorbance of the filters before I0", "ln", RANGE, 0.0, SPEED_PER_S)
+        start = world.scenario.attenuator.start
+        wedge = MotorSettings("7ida:Attenuator", "absorbance of the filters before I0", "ln", RANGE, start, SPEED_PER_S)
         self.records = MotorRecord(wedge, world.clock, self.moved).records
+        world.filter_share.set(world.clock.now(), exp(-start))
 
     async def moved(self, absorbance: float) -> None:
         """The wedge is at an absorbance."""

@@ -1,4 +1,4 @@
-"""Pump-probe delay: a delay generator and a fine phase shifter. delay = t0 - generator + fine.
+"""Pump-probe delay: a delay generator and a fine phase shifter. delay = t0 - generator + fine, or the other way.
 
 At either end of its range the phase shifter slips: the delay then steps without a change of any readback.
 """
@@ -46,7 +46,8 @@ class SimDelayGenerator(SimDevice):
     def _delay_ps(self) -> float:
         slipped = abs(self._fine_ps) >= self._truth.fine_range_ps - 0.5 * self._truth.fine_resolution_ps
         step = self._truth.limit_step_ps if slipped else 0.0
-        return self._truth.sign * (self._truth.t0_ns * 1e3 - self._generator_s * 1e12) + self._fine_ps + step
+        delay = self._truth.t0_ns * 1e3 - self._generator_s * 1e12 + self._fine_ps + step
+        return self._truth.sign * delay
 
     async def _put_generator(self, seconds: float) -> None:
         self._generator_s = self._rounded(seconds, self._truth.resolution_ps * 1e-12)

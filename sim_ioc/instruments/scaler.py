@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from sim_ioc.physics.knife import KnifeDiode
 from sim_ioc.physics.transmission import TransmittedBeam
 from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits, PutRefusedError
@@ -15,6 +16,8 @@ from sim_ioc.records.scaler import Counts, ScalerRecord
 I0_CHANNEL = 2
 BEHIND = {3: "It", 4: "If"}
 """Names of the channels of the chambers behind the sample and behind the foil."""
+DIODE = {5: "Diode"}
+"""That of the photodiode behind the knife."""
 GAIN_DIGITS = (1, 2, 5)
 GAIN_STEPS = tuple(float(digit * 10**power) for power in range(13) for digit in GAIN_DIGITS) + (1e13,)
 
@@ -33,7 +36,8 @@ class SimScaler(SimDevice):
         self.i0_is_nan = False
         transmission = world.scenario.transmission
         self._transmitted = TransmittedBeam(world, transmission) if transmission is not None else None
-        names = {I0_CHANNEL: "I0"} | (BEHIND if transmission is not None else {})
+        self._diode = KnifeDiode(world)
+        names = {I0_CHANNEL: "I0"} | DIODE | (BEHIND if transmission is not None else {})
         scaler = ScalerRecord(f"{prefix}scaler1", "I0 and slow counters", names, world.clock, self._start_count)
         i0 = world.scenario.i0
         limits, meaning = Limits(GAIN_STEPS[0], GAIN_STEPS[-1]), "gain of the I0 amplifier, in steps of 1, 2, 5"
@@ -48,13 +52,14 @@ class SimScaler(SimDevice):
 
     def _start_count(self) -> Counts:
         """Draw the noise of a count, which is the same for all its updates."""
-        noise, beam = self._world.draw_i0_noise(), self._transmitted
+        noise, beam, behind_knife = self._world.draw_i0_noise(), self._transmitted, self._diode.draw_noise()
         of_chambers = beam.draw_noise() if beam is not None else (0.0, 0.0)
 
         def counts(start_s: float, end_s: float) -> Mapping[int, float]:
             found = {I0_CHANNEL: math.nan}
             if not self.i0_is_nan:
                 found[I0_CHANNEL] = float(round(self._world.i0_counts(start_s, end_s, noise)))
+            found |= {each: float(round(self._diode.counts(start_s, end_s, behind_knife))) for each in DIODE}
             if beam is not None:
                 behind = beam.counts(start_s, end_s, of_chambers)
                 found |= {channel: float(round(value)) for channel, value in zip(BEHIND, behind, strict=True)}

@@ -1,4 +1,4 @@
-"""Steering of the pump laser: two motors that move its spot across the sample."""
+"""Steering and focus of the pump laser: two motors that move its spot across the sample, and one with its lens."""
 
 from __future__ import annotations
 
@@ -9,36 +9,25 @@ from sim_ioc.records.channels import Limits
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.motor import MotorRecord, MotorSettings
 
-RANGE_UM = Limits(-1000.0, 1000.0)
-SPEED_UM_S = 200.0
+MOTORS = (
+    MotorSettings("7idd:m4", "laser spot along the flow", "um", Limits(-1000.0, 1000.0), 0.0, 200.0),
+    MotorSettings("7idd:m5", "laser spot across the flow", "um", Limits(-1000.0, 1000.0), 0.0, 200.0),
+    MotorSettings("7idd:m8", "lens of the laser", "mm", Limits(-50.0, 50.0), 0.0, 10.0),
+)
+MOVES = {"m4": "along_um", "m5": "across_um", "m8": "lens_mm"}
 
 
 class SimSteering(SimDevice):
-    """`m4` moves the spot along the flow of the jet, `m5` across it; where both spots meet is a truth."""
+    """Where both spots meet, and where the lens focuses, are truths."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
-        self._position_um = {"m4": 0.0, "m5": 0.0}
-        along = MotorSettings("7idd:m4", "laser spot along the flow", "um", RANGE_UM, 0.0, SPEED_UM_S)
-        across = MotorSettings("7idd:m5", "laser spot across the flow", "um", RANGE_UM, 0.0, SPEED_UM_S)
-        self.records = MotorRecord(along, world.clock, partial(self.moved, "m4")).records
-        self.records |= MotorRecord(across, world.clock, partial(self.moved, "m5")).records
-        world.laser_share.set(world.clock.now(), self._share())
+        for settings in MOTORS:
+            name = settings.name.partition(":")[2]
+            self.records |= MotorRecord(settings, world.clock, partial(self.moved, name)).records
 
-    async def moved(self, motor: str, position_um: float) -> None:
+    async def moved(self, motor: str, position: float) -> None:
         """A motor is at a position."""
-        self._position_um[motor] = position_um
-        self._world.laser_share.set(self._world.clock.now(), self._share())
-
-    def _share(self) -> float:
-        """Fluence at the X-ray spot, in that of the middle of the laser spot; both spots are Gaussian."""
-        laser, probe = self._world.scenario.laser, self._world.scenario.jet.probe_spot_um
-        share = 1.0
-        for motor, centre, fwhm in (
-            ("m4", laser.steering_along_um, laser.spot_fwhm_um),
-            ("m5", laser.steering_across_um, laser.spot_across_fwhm_um),
-        ):
-            away = self._position_um[motor] - centre
-            share *= 0.5 ** (4 * away**2 / (fwhm**2 + probe**2))
-        return share
+        now = self._world.clock.now()
+        self._world.laser_spot.set(now, self._world.laser_spot.at(now).moved(**{MOVES[motor]: position}))

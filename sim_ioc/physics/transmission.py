@@ -36,7 +36,7 @@ class TransmittedBeam:
         for piece in self._world.slices(start_s, end_s):
             seconds = piece.end_s - piece.start_s
             light = self._light(piece)
-            for number, rate in enumerate((light, light * self._foil(piece.energy_keV))):
+            for number, rate in enumerate((light, light * self._foil(piece))):
                 totals[number] += (rate * (1 + noise[number]) + self._truth.dark_per_s) * seconds
         return totals[0], totals[1]
 
@@ -47,7 +47,7 @@ class TransmittedBeam:
             return 0.0
         middle = 0.5 * (piece.start_s + piece.end_s)
         thickness = float(world.jet_thickness(np.array([middle]))[0]) * world.sample_in_beam(start)
-        current = world.beam_mA(middle) / world.scenario.ring.current_mA
+        current = world.beam_at_sample_mA(middle) / world.scenario.ring.current_mA
         absorbance = self._truth.step * thickness * self._signal(piece.energy_keV, middle)
         return self._truth.rate_per_s * current * math.exp(-absorbance)
 
@@ -61,8 +61,10 @@ class TransmittedBeam:
             signal += float(amplitudes.mean()) * float(model.transient(energy_keV))
         return signal
 
-    def _foil(self, energy_keV: float) -> float:
+    def _foil(self, piece: Slice) -> float:
         """Transmission of the foil: an edge as an arctangent, steepest at its energy."""
         truth = self._truth
-        step = 0.5 + math.atan(1e3 * (energy_keV - truth.foil_e0_keV) / (0.5 * truth.foil_width_eV)) / math.pi
+        if not self._world.foil_in.at(piece.start_s):
+            return 1.0
+        step = 0.5 + math.atan(1e3 * (piece.energy_keV - truth.foil_e0_keV) / (0.5 * truth.foil_width_eV)) / math.pi
         return math.exp(-truth.foil_step * step)

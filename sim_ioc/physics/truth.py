@@ -74,6 +74,10 @@ class ForwardModel:
         """White line (keV) of the edge used at an energy."""
         return self.edge_at(energy_keV).white_line_keV
 
+    def any_delay(self) -> list[float]:
+        """Delays of an unlocked laser, ps: uniform over its period."""
+        return [(i + 0.5) * self.divider * self.bunch_period_ps / 64 for i in range(64)]
+
     def slot_delays_ps(self, delay_ps: float) -> FloatArray:
         """Delay of each slot after the last pump, ps, float64[divider]."""
         turns, bunches = np.divmod(self.laser_phase + np.arange(self.divider), self.num_bunches)

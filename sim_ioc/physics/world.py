@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sim_ioc.physics.counting import CountingChain, mean_by_bunch
 from sim_ioc.physics.noise import PinkNoise
 from sim_ioc.physics.photons import PhaseCounts, sample_pairs
+from sim_ioc.physics.spots import Blades, LaserSpot
 from sim_ioc.physics.storage_ring import RingCurrent
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import Scenario
@@ -30,8 +31,8 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill bunch_monitor fly"
-_STREAM = {name: number for number, name in enumerate(_STREAMS.split(), start=1)}
+_ALL = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill bunch_monitor fly knife"
+_STREAM = {name: number for number, name in enumerate(_ALL.split(), start=1)}
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,20 @@ class World:
         True photon energy, as ramps.
     xray_open, laser_open, beam_stored, laser_locked, counters_in_step, saturated
         Switches.
-    delay_ps
-        Delay set by the generators, without the drift of t0.
-    fluence_mJ_cm2, laser_phase
-        Pump fluence in the middle of the laser spot; first pumped bunch.
-    laser_share, crystal_share, filter_share
-        Fluence at the spot of the X-rays over that in the middle; flux over that with a tuned crystal, without filters.
+    delay_ps, fluence_mJ_cm2, laser_phase
+        Delay set by the generators, without the drift of t0; pump fluence in the middle of the laser spot in focus;
+        first pumped bunch.
+    laser_spot, blades, foil_in, crystal_share, filter_share
+        Spot of the laser; knife at the sample; whether the foil is in the beam; flux over that with a tuned crystal,
+        and over that without filters.
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_fraction
         Speed of the jet, 0 without a sheet; fraction of the X-ray beam that hits the sheet.
     bunch_weight
         Charge of each bunch over their mean, at a time.
-    i0_gain
-        Amplifier gain of I0, relative to the one that its rates refer to.
-    missing_fraction
-        Fraction of the gates that never open.
+    i0_gain, missing_fraction
+        Amplifier gain of I0, relative to the one that its rates refer to; fraction of the gates that never open.
     """
 
     def __init__(self, scenario: Scenario, clock: SimulatedClock) -> None:
@@ -86,7 +85,8 @@ class World:
         self.saturated = Timeline(False)
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
-        self.laser_share, self.crystal_share, self.filter_share = Timeline(1.0), Timeline(1.0), Timeline(1.0)
+        self.laser_spot, self.blades, self.foil_in = Timeline(LaserSpot()), Timeline(Blades()), Timeline(True)
+        self.crystal_share, self.filter_share = Timeline(1.0), Timeline(1.0)
         self._install_detector()
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
         self.sample_fraction = Timeline(1.0)
@@ -157,7 +157,12 @@ class World:
 
     def fluence_at_sample(self, time_s: float) -> float:
         """Pump fluence at the spot of the X-rays, mJ/cm2."""
-        return self.fluence_mJ_cm2.at(time_s) * self.laser_share.at(time_s)
+        share = self.laser_spot.at(time_s).share(self.scenario.laser, self.scenario.jet)
+        return self.fluence_mJ_cm2.at(time_s) * share
+
+    def beam_at_sample_mA(self, time_s: float) -> float:
+        """The same as `beam_mA` behind the knife."""
+        return self.beam_mA(time_s) * self.blades.at(time_s).xrays(self.scenario.knife, self.scenario.jet)
 
     def true_delay_ps(self, time_s: float) -> float:
         """Delay with the drift of t0."""
@@ -264,9 +269,9 @@ class World:
         delay = self.true_delay_ps(middle)
         background = model.background_mu(laser_on, delay)
         light = np.zeros(model.num_phases)
-        current = self.beam_mA(middle) if self.xray_open.at(start) else 0.0
+        current = self.beam_at_sample_mA(middle) if self.xray_open.at(start) else 0.0
         if current > 0:
-            delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
+            delays = [delay] if self.laser_locked.at(start) or not laser_on else model.any_delay()
             state = self.fluence_at_sample(start), laser_on, current
             light = np.mean([model.light_mu(piece.energy_keV, d, *state) for d in delays], axis=0)
         light = light * (self.bunch_weight(middle) / model.bunch_weight)[model.bunch_of_phase]
@@ -293,8 +298,3 @@ class World:
     def gain(self, time_s: float) -> float:
         """Gain of the detector relative to that at start-up."""
         return self.counting.heights.gain(self.hv_V.at(time_s).at(time_s), self.temperature_degC(time_s))
-
-    def _any_delay(self) -> list[float]:
-        """Delays of an unlocked laser: uniform over its period."""
-        period_ps = self.model.divider * self.model.bunch_period_ps
-        return [(i + 0.5) * period_ps / 64 for i in range(64)]

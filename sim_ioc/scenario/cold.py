@@ -38,12 +38,25 @@ class ColdTruth(ScenarioTable):
     """First pumped bunch."""
     fluence_mJ_cm2: Range = (5.0, 8.8)
     """Of the laser at start-up: its attenuator is anywhere."""
-    backwards: Range = (0, 0)
+    focus_mm: Range = (-10.0, 10.0)
+    """Of the lens of the laser, where its spot is smallest; the lens is at 0."""
+    filters: Range = (0.0, 1.0)
+    """Absorbance of the filters before I0."""
+    foil_stage_mm: Range = (-20.0, 4.0)
+    """Of the stage of the foil, which is in the beam at 10."""
+    knife_along_um: Range = (-100.0, 100.0)
+    knife_across_um: Range = (-100.0, 100.0)
+    """Of the blades, where they halve the X-rays."""
+    parallax_along_um: Range = (0.0, 0.6)
+    parallax_across_um: Range = (0.0, 0.6)
+    """Of the laser between knife and sample: mean and standard deviation."""
+    backwards: Range = (0, 1)
     """1 where a larger delay is earlier."""
 
 
 LOGARITHMIC = ("threshold_mV", "photon_mV")
 WHOLE = ("gate_delay_ticks", "gate_width_ticks", "phase", "backwards")
+NORMAL = ("parallax_along_um", "parallax_across_um")
 TABLES = {
     "detector": (
         "threshold_mV",
@@ -53,7 +66,7 @@ TABLES = {
         "gate_width_ticks",
         "pulse_arrival_ns",
     ),
-    "laser": ("steering_along_um", "steering_across_um", "phase", "fluence_mJ_cm2"),
+    "laser": ("steering_along_um", "steering_across_um", "phase", "fluence_mJ_cm2", "focus_mm"),
     "monochromator": ("offset_eV", "backlash_eV", "crystal_urad"),
 }
 """Where each number belongs."""
@@ -69,6 +82,10 @@ def drawn(values: dict[str, Any]) -> dict[str, Any]:
     found = {**values, "cold": cold.model_dump()}
     for table, names in TABLES.items():
         found[table] = {**values[table], **{name: numbers[name] for name in names}}
+    found["attenuator"] = {**values["attenuator"], "start": numbers["filters"]}
+    found["foil_stage"] = {**values["foil_stage"], "start_mm": numbers["foil_stage_mm"]}
+    blades = {f"{name}_um": numbers[f"knife_{name}_um"] for name in ("along", "across")}
+    found["knife"] = {**values["knife"], **blades, **{name: numbers[name] for name in NORMAL}}
     found["boxcar"] = {**values["boxcar"], "window_start_deg": (numbers["window_deg"],) * 2}
     found["delay"] = {
         **values["delay"],
@@ -84,6 +101,8 @@ def _draw(rng: np.random.Generator, name: str, limits: Range) -> float:
     low, high = limits
     if name in LOGARITHMIC:
         return float(math.exp(rng.uniform(math.log(low), math.log(high))))
+    if name in NORMAL:
+        return float(rng.normal(low, high))
     if name in WHOLE:
         return int(rng.integers(int(low), int(high), endpoint=True))
     return float(rng.uniform(low, high))

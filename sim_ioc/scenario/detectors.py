@@ -71,6 +71,20 @@ class BoxcarTruth(ScenarioTable):
     drift_V: float = Field(default=0.001, ge=0, le=1, description="1/f drift of the offset, rms over 60 s")
 
 
+class I0Truth(ScenarioTable):
+    """Ion chamber in front of the sample."""
+
+    rate_per_s: float = Field(default=1e6, gt=0, le=1e8)
+    dark_per_s: float = Field(default=1e3, ge=0, le=1e8)
+    noise: float = Field(default=1e-3, ge=0, le=0.5, description="relative, for each count")
+    nonlinearity: float = Field(default=1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
+    by_phase_noise: float = Field(
+        default=5e-3, ge=0, le=0.5, description="relative, of each phase of the fast monitor in a dwell of 1 s"
+    )
+    gain_V_per_A: float = Field(default=1e8, ge=1, le=1e13, description="amplifier gain that the rates refer to")
+    highest_rate_per_s: float = Field(default=2e7, gt=0, le=1e12, description="of the amplifier's counter")
+
+
 class TransmissionTruth(ScenarioTable):
     """Ionisation chambers behind the sample, and behind a foil behind it, on channels 3 and 4 of the scaler."""
 

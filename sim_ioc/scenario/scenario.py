@@ -14,7 +14,8 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from sim_ioc.scenario.axes import AxesTruth
 from sim_ioc.scenario.cold import ColdTruth, drawn
-from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth, SecondApdTruth, TransmissionTruth
+from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth, I0Truth, SecondApdTruth, TransmissionTruth
+from sim_ioc.scenario.optics import AttenuatorTruth, FoilStageTruth, KnifeTruth
 from sim_ioc.scenario.powder import PowderTruth
 from sim_ioc.scenario.sample import SampleTruth, ScenarioTable
 
@@ -116,6 +117,8 @@ class LaserTruth(ScenarioTable):
     spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
     steering_along_um: float = Field(default=0.0, ge=-1000, le=1000, description="of m4, where both spots meet")
     steering_across_um: float = Field(default=0.0, ge=-1000, le=1000, description="of m5, where both spots meet")
+    focus_mm: float = Field(default=0.0, ge=-50, le=50, description="of m8, where the spot is smallest")
+    focus_depth_mm: float = Field(default=14.0, gt=0, le=1e3, description="of m8, in which the spot grows by sqrt(2)")
     shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
     lock_error_rms_ps: float = Field(default=0.5, ge=0, le=100)
     free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="rate offset when unlocked")
@@ -133,7 +136,7 @@ class DelayTruth(ScenarioTable):
     """Pump-probe delay generator."""
 
     t0_ns: float = Field(default=169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
-    sign: Literal[1, -1] = Field(default=1, description="-1: the generator makes delays longer")
+    sign: Literal[1, -1] = Field(default=1, description="-1: generator and phase work the other way")
     resolution_ps: float = Field(default=5.0, gt=0, le=1000)
     fine_resolution_ps: float = Field(default=0.1, gt=0, le=100)
     drift_ps_per_h: float = Field(default=10.0, ge=-1e5, le=1e5)
@@ -164,20 +167,6 @@ class JetTruth(ScenarioTable):
         if self.lowest_flow_mL_min >= self.flow_mL_min:
             raise ValueError("lowest_flow_mL_min must be below flow_mL_min")
         return self
-
-
-class I0Truth(ScenarioTable):
-    """Ion chamber in front of the sample."""
-
-    rate_per_s: float = Field(default=1e6, gt=0, le=1e8)
-    dark_per_s: float = Field(default=1e3, ge=0, le=1e8)
-    noise: float = Field(default=1e-3, ge=0, le=0.5, description="relative, for each count")
-    nonlinearity: float = Field(default=1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
-    by_phase_noise: float = Field(
-        default=5e-3, ge=0, le=0.5, description="relative, of each phase of the fast monitor in a dwell of 1 s"
-    )
-    gain_V_per_A: float = Field(default=1e8, ge=1, le=1e13, description="amplifier gain that the rates refer to")
-    highest_rate_per_s: float = Field(default=2e7, gt=0, le=1e12, description="of the amplifier's counter")
 
 
 class MonochromatorTruth(ScenarioTable):
@@ -221,6 +210,9 @@ class Scenario(ScenarioTable):
     boxcar: BoxcarTruth = BoxcarTruth()
     i0: I0Truth = I0Truth()
     monochromator: MonochromatorTruth = MonochromatorTruth()
+    attenuator: AttenuatorTruth = AttenuatorTruth()
+    knife: KnifeTruth = KnifeTruth()
+    foil_stage: FoilStageTruth = FoilStageTruth()
     axes: AxesTruth = AxesTruth()
     powder: PowderTruth | None = Field(default=None, description="a powder in a cell instead of the jet, if any")
 
