@@ -20,10 +20,10 @@ PS_PER_S = 1e12
 
 
 class ProbeDelay(DerivedSignal):
-    """Time from pump to probe in ps, positive when the pump comes first: ``t0 - generator + fine``."""
+    """Time from pump to probe in ps, positive when the pump comes first: ``sign * (t0 - generator + fine)``."""
 
     def inverse(self, generator: float) -> float:
-        return (self.parent.t0.get() - generator) * PS_PER_S + self.parent.fine.get()
+        return self.parent.sign.get() * ((self.parent.t0.get() - generator) * PS_PER_S + self.parent.fine.get())
 
     def read(self) -> dict[str, dict[str, Any]]:
         refuse_stale(self.parent.generator)
@@ -48,6 +48,15 @@ class ProbeDelay(DerivedSignal):
         return description
 
 
+class DelaySign(SoftSignal):
+    """1 or -1."""
+
+    def put(self, value: Any, **kwargs: Any) -> None:
+        if value not in (1, -1):
+            raise ValueError(f"{self.name} is 1, or -1 where the generator works the other way, not {value!r}")
+        super().put(value, **kwargs)
+
+
 class AtLimit(Readback):
     """1 where the phase shifter is at an end of its range, where the delay may slip unnoticed; else 0."""
 
@@ -69,6 +78,8 @@ class AtLimit(Readback):
 class LaserDelay(SoftLimits, Follower):
     """Pump-probe delay in ps over a delay generator that runs backwards (s) and a fine phase (ps).
 
+    With a `sign` of -1 both work the other way.
+
     If the phase shifter alone can reach a delay, only it moves. Otherwise the generator goes to its nearest step and
     the phase shifter makes up the rest.
 
@@ -80,7 +91,7 @@ class LaserDelay(SoftLimits, Follower):
         Phase shifter, for example ``7idd:digDelay1:``.
     """
 
-    persistent = ("t0",)
+    persistent = ("t0", "sign")
 
     delay = Cpt(ProbeDelay, derived_from="generator", kind="hinted")
     generator = Cpt(Readback, "ADelayAI", auto_monitor=True, units="s", kind="normal")
@@ -90,6 +101,8 @@ class LaserDelay(SoftLimits, Follower):
     fine_at_limit = FCpt(AtLimit, "{fine_prefix}actualDelay", auto_monitor=True, kind="normal")
     t0 = Cpt(SoftSignal, value=169.78e-9, units="s", kind="config")
     """Generator setting at which pump and probe coincide."""
+    sign = Cpt(DelaySign, value=1.0, kind="config")
+    """1, or -1 where a larger generator setting makes the delay longer."""
     resolution = Cpt(SoftSignal, value=5e-12, units="s", kind="config")
     """Step of the generator, and tolerance of its readback."""
     fine_resolution = Cpt(SoftSignal, value=0.2, units="ps", kind="config")
@@ -107,7 +120,7 @@ class LaserDelay(SoftLimits, Follower):
     def settings_for(self, delay: float) -> tuple[float, float]:
         """Generator setpoint (s) and fine phase (ps) for a delay in ps."""
         low, high = self.fine_setpoint.limits
-        margin, t0 = self.fine_margin.get(), float(self.t0.get())
+        margin, t0, delay = self.fine_margin.get(), float(self.t0.get()), self.sign.get() * delay
         generator = float(self.generator.get())
         fine = delay - (t0 - generator) * PS_PER_S
         if low + margin <= fine <= high - margin:
@@ -120,14 +133,15 @@ class LaserDelay(SoftLimits, Follower):
     @property
     def target(self) -> float:
         """Delay in ps of the present setpoints of generator and phase shifter."""
-        return float((self.t0.get() - self.generator_setpoint.get()) * PS_PER_S + self.fine_setpoint.get())
+        coarse = (self.t0.get() - self.generator_setpoint.get()) * PS_PER_S
+        return float(self.sign.get() * (coarse + self.fine_setpoint.get()))
 
     @property
     def limits(self) -> tuple[float, float]:
         """Shortest and longest delay, ps, with the phase shifter in the middle."""
         low, high = self.generator_setpoint.limits
         t0 = float(self.t0.get())
-        return self.within((t0 - high) * PS_PER_S, (t0 - low) * PS_PER_S)
+        return self.within(*sorted(self.sign.get() * (t0 - each) * PS_PER_S for each in (low, high)))
 
     def check_value(self, value: float) -> None:
         """Refuse a delay (ps) outside the limits, or out of reach of generator and phase shifter.

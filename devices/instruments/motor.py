@@ -157,6 +157,20 @@ class LaserSteering(Device):
     """Across it."""
 
 
+class Knife(Device):
+    """Two blades across both beams at the sample, um; prefix for example ``7idd:``.
+
+    A blade covers what is at smaller coordinates than its position.
+    """
+
+    shown = ("along", "across")
+
+    along = Cpt(SpotMotor, "m6", kind="hinted")
+    """Across which the beams are covered along the flow of the jet."""
+    across = Cpt(SpotMotor, "m7", kind="hinted")
+    """And across it."""
+
+
 class SampleStage(Device):
     """Two motors across the X-ray beam; prefix for example ``7idd:``."""
 
