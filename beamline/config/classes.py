@@ -47,6 +47,7 @@ CLASSES: Mapping[str, KnownClass] = {
     "jet": KnownClass("devices.instruments.jet:Jet"),
     "sample_stage": KnownClass("devices.instruments.motor:SampleStage", shared=True),
     "laser_steering": KnownClass("devices.instruments.motor:LaserSteering", shared=True),
+    "knife": KnownClass("devices.instruments.motor:Knife", shared=True),
     "motor": KnownClass("devices.instruments.motor:Motor"),
     "motor_energy": KnownClass("devices.instruments.motor_axis:MotorEnergy"),
     "motor_delay": KnownClass("devices.instruments.motor_axis:MotorDelay"),

@@ -24,7 +24,8 @@ SESSION_NAMES = frozenset(
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
         "fluence_scan", "continuous_scan", "delay_series", "temperature_series", "background_run", "find_threshold",
         "find_gate", "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet",
-        "find_crystal", "findings", "check_all", "commission", "goto", "night_row", SCAN_STATE,
+        "find_crystal", "find_knife", "find_focus", "findings", "check_all", "commission", "goto", "night_row",
+        SCAN_STATE,
     }
 )  # fmt: skip
 """Names of a session that no device may have."""
@@ -85,9 +86,19 @@ class Roles(Section):
     second_crystal: str | None = None
     """Angle (urad) of the second crystal of the monochromator, which `find_crystal` sets."""
     attenuator: str | None = None
-    """Absorbance (natural logarithm) of filters before I0, with which `find_flux` tests whether I0 is linear."""
+    """Absorbance (natural logarithm) of filters before I0, which `find_flux` sets, and by which it tests I0."""
+    i0_gain: str | None = None
+    """Gain of the amplifier of I0 (V/A), which `find_flux` sets."""
+    foil_stage: str | None = None
+    """Stage that moves foils into the beam for `find_energy`, to the positions of ``[commissioning.foils]``."""
     laser_steering: tuple[str, ...] = ()
-    """Two axes that move the spot of the laser on the sample, which `find_overlap` sets."""
+    """Two axes that move the spot of the laser on the sample, which `find_overlap` and `find_knife` set."""
+    laser_focus: str | None = None
+    """Position (mm) of the lens of the laser, which `find_focus` sets."""
+    knife: tuple[str, ...] = ()
+    """Two blades at the sample (um), along the flow of the jet and across it, for `find_knife`."""
+    knife_diode: str | None = None
+    """Photodiode behind the knife, a channel of the scaler that counts I0; it sees X-rays and laser."""
     timing: str | None = None
     """Bunches of the ring and laser divider."""
     ring: str | None = None

@@ -96,3 +96,12 @@ def mixed(number: int) -> list[int]:
 def present(axis: Axis) -> MsgGenerator[float]:
     """Present position of an axis."""
     return float((yield from bps.rd(axis)))
+
+
+def is_in_reach(axis: Axis, value: float) -> bool:
+    """Whether an axis can go there."""
+    try:
+        axis.check_value(value)
+    except ValueError:
+        return False
+    return True

@@ -9,12 +9,12 @@ import bluesky.plan_stubs as bps
 import numpy as np
 from bluesky.utils import MsgGenerator
 
-from plans.commissioning.counts import count
+from plans.commissioning.counts import count, present
 from plans.commissioning.roles import Bench, Rows
 from plans.protocols import Axis
 
-T0_KEY = "t0"
-"""Key of the t0 (s) of each count, in the readings for the judge."""
+T0_KEY, SIGN_KEY = "t0", "delay_sign"
+"""Keys of t0 (s) and of the sign of the delay of each count, in the readings for the judge."""
 RISE_KEY, LIGHT_KEY = "of_rise", "of_light"
 """Keys that are 1 for counts of the rise, and for those without X-rays."""
 PS_PER_S = 1e12
@@ -22,6 +22,8 @@ PS_PER_S = 1e12
 
 class DelayCounts:
     """Counts at delays, by what they are for.
+
+    A delay is that of the beginning, whatever t0 and the sign of the delay are set to meanwhile.
 
     Attributes
     ----------
@@ -34,8 +36,8 @@ class DelayCounts:
     def __init__(self, bench: Bench, time_zero: Axis, dwell: float, period: float) -> None:
         self.bench, self.dwell, self.delay = bench, dwell, bench.instruments.axis("delay")
         self._time_zero, self._period = time_zero, period
-        self._first: float | None = None
-        self._t0 = 0.0
+        self._first: tuple[float, float] | None = None
+        self._now = (0.0, 1.0)
         self.light: list[dict[str, Any]] = []
         self.coarse: list[dict[str, Any]] = []
         self.rise: list[dict[str, Any]] = []
@@ -69,25 +71,31 @@ class DelayCounts:
 
     def in_reach(self, settings: Sequence[float]) -> MsgGenerator[list[float]]:
         """The same delays, whole periods of the laser away if they are in reach only there."""
-        moved = yield from self._moved()
-        shift = _within_reach(self.delay, [each + moved for each in settings], self._period)
+        moved, turned = yield from self._moved()
+        shift = turned * _within_reach(self.delay, [moved + turned * each for each in settings], self._period)
         return [each + shift for each in settings]
 
     def one(
         self, setting: float, rows: list[dict[str, Any]], laser_on: int = 1, more: Mapping[str, Any] | None = None
     ) -> MsgGenerator[None]:
         """Count at one delay."""
-        moved = yield from self._moved()
-        point = len(self.all_rows)
-        labels = {T0_KEY: self._t0, RISE_KEY: int(rows is self.rise), LIGHT_KEY: 0, **(more or {})}
-        settings = {self.delay: setting + moved}
+        moved, turned = yield from self._moved()
+        point, settings = len(self.all_rows), {self.delay: moved + turned * setting}
+        own = dict(zip((T0_KEY, SIGN_KEY), self._now, strict=True))
+        labels = {**own, RISE_KEY: int(rows is self.rise), LIGHT_KEY: 0, **(more or {})}
         rows.append((yield from count(self.bench, settings, self.dwell, point, laser_on, labels=labels)))
 
-    def _moved(self) -> MsgGenerator[float]:
-        """By how much t0 is another one than in the beginning, ps."""
-        self._t0 = float((yield from bps.rd(self._time_zero)))
-        self._first = self._t0 if self._first is None else self._first
-        return PS_PER_S * (self._t0 - self._first)
+    def _moved(self) -> MsgGenerator[tuple[float, float]]:
+        """The delay of now (ps) that is 0 in the beginning, and 1, or -1 where the sign was turned meanwhile."""
+        t0 = float((yield from bps.rd(self._time_zero)))
+        self._now = t0, (yield from sign_of_delay(self.bench))
+        self._first = self._now if self._first is None else self._first
+        return PS_PER_S * self._now[1] * (t0 - self._first[0]), self._now[1] * self._first[1]
+
+
+def sign_of_delay(bench: Bench) -> MsgGenerator[float]:
+    """1, or -1 where the delay generator works the other way; 1 where that cannot be set."""
+    return 1.0 if bench.delay_sign is None else (yield from present(bench.delay_sign))
 
 
 def _within_reach(delay: Axis, settings: Sequence[float], period: float) -> float:

@@ -45,7 +45,8 @@ def find_energy(
     """Find the offset of the energy by the edge of a foil, and the backlash of the drive.
 
     The energy is scanned over the edge upwards and downwards, then closer around it until its position is known to the
-    target, X-rays on and laser off; it is afterwards as before. A foil is a detector of kind ``foil``, between a
+    target, X-rays on and laser off; it is afterwards as before. Where foils are on a stage (role ``foil_stage``), that
+    of the edge is moved into the beam, and the stage back afterwards. A foil is a detector of kind ``foil``, between a
     chamber before it (kind ``transmission``, or I0) and one behind it.
 
     Parameters
@@ -88,6 +89,7 @@ def find_energy(
     if bench.foil is None:
         raise ValueError('find_energy needs a foil: write a table [detectors.NAME] with kind = "foil" and its device')
     of_foil = find_edge(edge)
+    stage = _on_stage(bench, of_foil)
     calibration, xrays = bench.needed("calibration"), bench.instruments.axis("energy")
     for end in (WIDE[0] - OVERSHOOT, WIDE[-1] + OVERSHOOT):
         xrays.check_value(float(of_foil.e0 + end))
@@ -99,6 +101,8 @@ def find_energy(
         return (yield from _scans(bench, xrays, energies, dwell, first, labels))
 
     def measure() -> MsgGenerator[Rows]:
+        for axis, position in stage.items():
+            yield from move(axis, position, MOVE_TIMEOUT)
         if not known:
             wide = yield from scans(of_foil.e0 + WIDE, 0, 0)
             found = judge(wide, conditions)
@@ -113,9 +117,24 @@ def find_energy(
         return rows
 
     search = Search(
-        "energy", measure, judge, {"calibration": calibration}, (xrays,), 0.02, dwell, conditions, scanned=xrays
+        "energy", measure, judge, {"calibration": calibration}, (xrays, *stage), 0.02, dwell, conditions, scanned=xrays
     )
     return (yield from find(bench, search, apply, {EDGE_KEY: of_foil.name, **(md or {})}))
+
+
+def _on_stage(bench: Bench, of_foil: Edge) -> dict[Axis, float]:
+    """The stage of the foils with its position for the foil of an edge, if there is a stage."""
+    if bench.foil_stage is None:
+        return {}
+    if of_foil.name not in bench.foils:
+        known = ", ".join(bench.foils) or "none"
+        raise ValueError(
+            f"edge: the position of the foil_stage for the foil of {of_foil.name} is not known, of {known} it is; write"
+            f" {of_foil.name} = POSITION below [commissioning.foils]"
+        )
+    position = bench.foils[of_foil.name]
+    bench.foil_stage.check_value(position)
+    return {bench.foil_stage: position}
 
 
 def _scans(

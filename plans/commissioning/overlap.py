@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from bluesky.utils import MsgGenerator
 
-from plans.commissioning.counts import count, prepare, present
+from plans.commissioning.counts import count, is_in_reach, prepare, present
 from plans.commissioning.find import Search, find
+from plans.commissioning.knife import KnifeEdges
 from plans.commissioning.laser import Pumped, pumped
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
 from plans.compilation.arguments import check_number, check_passes_and_dwell, check_positive
 from plans.compilation.edges import Edge
 from plans.execution.messages import move
 from plans.execution.point import MOVE_TIMEOUT
-from plans.protocols import Axis, MissingRoleError
+from plans.protocols import MissingRoleError
 
 STEPS = 5
 """Positions of the grid along each motor."""
@@ -27,6 +28,9 @@ CROSS = ((0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.6), (0.0, -0.6), (1.5, 1.5
 SIGNIFICANT = 7.0
 """Standard deviations from which on a transient shows where to go on."""
 MOST_CROSSES = 40
+KNIFE_DWELL = 0.05
+"""Beamline seconds of each count behind the knife."""
+Place = tuple[float, float]
 WIDER = 1.5
 """Size of a second cross, which tells position from width."""
 
@@ -49,9 +53,10 @@ def find_overlap(
     """Find the overlap: where the two motors that steer the laser bring its spot onto that of the X-rays.
 
     With the laser on at the main feature of the edge, the motors go through a grid, then through a cross around the
-    transient until both positions are known to the target. All slots are used, so that it works at any delay, but it
-    takes much longer elsewhere than right after time zero. Motors, energy, delay, fluence and laser are afterwards as
-    before.
+    transient until both positions are known to the target. Where there is a knife (roles ``knife``, ``knife_diode``),
+    its edges of both beams come first, and there is no grid. All slots are used, so that it
+    works at any delay, but it takes much longer elsewhere than right after time zero. Motors, energy, delay, fluence
+    and laser are afterwards as before.
 
     Parameters
     ----------
@@ -114,7 +119,7 @@ def find_overlap(
             yield from move(pump.delay, delay, MOVE_TIMEOUT)
         return (yield from taken.closer(judge, _conditions(taken, pump, spot), reach, np.sqrt(2) * target))
 
-    moved = (*bench.laser_steering, *pump.moved, *((pump.delay,) if delay is not None else ()))
+    moved = (*bench.laser_steering, *bench.knife, *pump.moved, *((pump.delay,) if delay is not None else ()))
     settings = {axis.name: axis for axis in bench.laser_steering}
     conditions = _conditions(taken, pump, spot)
     search = Search("overlap", measure, judge, settings, moved, 0.5, dwell, conditions, lambda: taken.all_rows)
@@ -134,8 +139,21 @@ class _Counts:
         self._along, self._across = bench.laser_steering
         self.before = (0.0, 0.0)
         self._found: Judged | None = None
-        self.rows: list[dict[str, Any]] = []
-        self.all_rows: list[dict[str, Any]] = []
+        diode = bench.knife_diode if bench.knife else None
+        self._also = () if diode is None else (diode,)  # all events of a run read the same
+        self._places: list[dict[str, Any]] = []
+        self._all_places: list[dict[str, Any]] = []
+        self._knife: list[Mapping[str, Any]] = []
+
+    @property
+    def rows(self) -> Rows:
+        """Readings of the present measurement, those of the knife included."""
+        return [*self._knife, *self._places]
+
+    @property
+    def all_rows(self) -> Rows:
+        """Readings of both."""
+        return [*self._knife, *self._all_places]
 
     def remember(self, reach: float) -> MsgGenerator[None]:
         """Where the motors are; refuses a grid that they cannot reach."""
@@ -146,7 +164,7 @@ class _Counts:
 
     def closer(self, judge: Judge, conditions: Mapping[str, float], reach: float, target: float) -> MsgGenerator[Rows]:
         """The grid, then crosses around what it shows; their readings."""
-        self.rows = []
+        self._places = []
         found = yield from self._first(judge, conditions, reach)
         for _ in range(MOST_CROSSES):
             places = [found.numbers.get(axis.name) for axis in (self._along, self._across)]
@@ -162,38 +180,46 @@ class _Counts:
         if self._found is not None:
             yield from self._scan([*self._cross(self._found), *self._cross(self._found, WIDER)])
             return judge(self.rows, conditions)
+        places = (yield from self._by_knife(judge, conditions)) or _grid(self.before, reach)
         for _ in range(GRIDS):
-            yield from self._scan(_grid(self.before, reach))
+            yield from self._scan(places)
             found = judge(self.rows, conditions)
             if found.numbers.get("significance", (0.0, 0.0))[0] > SIGNIFICANT:
                 break
         return found
 
-    def _cross(self, found: Judged, wider: float = 1.0) -> list[tuple[float, float]]:
-        """Positions around the overlap, as far as the motors go."""
-        (x, _), (y, _) = (found.numbers[axis.name] for axis in (self._along, self._across))
-        wide, high = (found.numbers[f"width_{name}_um"][0] for name in ("along", "across"))
-        places = [(x + wider * a * wide, y + wider * b * high) for a, b in CROSS]
-        return [each for each in places if _within(self._along, each[0]) and _within(self._across, each[1])]
+    def _by_knife(self, judge: Judge, conditions: Mapping[str, float]) -> MsgGenerator[list[Place]]:
+        """Two crosses around where a knife shows that the beams meet; empty without one, or where it shows nothing."""
+        if not self._bench.knife:
+            return []
+        self._knife = list((yield from KnifeEdges(self._bench, KNIFE_DWELL).both(judge, conditions)))
+        found = judge(self._knife, conditions)
+        yield from prepare(self._bench, self._dwell)
+        if found.verdict != "good":
+            return []
+        widths = [found.numbers[f"laser_width_{name}_um"][0] for name in ("along", "across")]
+        return [*self._around(found, widths), *self._around(found, widths, WIDER)]
 
-    def _scan(self, places: list[tuple[float, float]]) -> MsgGenerator[None]:
+    def _cross(self, found: Judged, wider: float = 1.0) -> list[Place]:
+        """Positions around the overlap."""
+        return self._around(found, [found.numbers[f"width_{name}_um"][0] for name in ("along", "across")], wider)
+
+    def _around(self, found: Judged, widths: Sequence[float], wider: float = 1.0) -> list[Place]:
+        """A cross for these widths of the spot, as far as the motors go."""
+        (x, _), (y, _) = (found.numbers[axis.name] for axis in (self._along, self._across))
+        places = [(x + wider * a * widths[0], y + wider * b * widths[1]) for a, b in CROSS]
+        return [each for each in places if is_in_reach(self._along, each[0]) and is_in_reach(self._across, each[1])]
+
+    def _scan(self, places: list[Place]) -> MsgGenerator[None]:
         for along, across in places:
             settings = {self._along: along, self._across: across}
             labels, point = {"along": along, "across": across}, len(self.all_rows)
-            row = yield from count(self._bench, settings, self._dwell, point, laser_on=1, labels=labels)
-            self.rows.append(row)
-            self.all_rows.append(row)
+            row = yield from count(self._bench, settings, self._dwell, point, 1, self._also, labels)
+            self._places.append(row)
+            self._all_places.append(row)
 
 
-def _within(axis: Axis, value: float) -> bool:
-    try:
-        axis.check_value(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _grid(middle: tuple[float, float], reach: float) -> list[tuple[float, float]]:
+def _grid(middle: tuple[float, float], reach: float) -> list[Place]:
     """Positions of a grid, to and fro."""
     steps = np.linspace(-reach, reach, STEPS)
     return [

@@ -125,6 +125,22 @@ class Bench:
         Angle of the second crystal of the monochromator, urad.
     attenuator : Axis, optional
         Absorbance of filters before I0.
+    i0_gain : Axis, optional
+        Gain of the amplifier of I0, V/A.
+    i0_most : float
+        Counts/s of I0 up to which its amplifier is used.
+    foil_stage : Axis, optional
+        Moves foils into the beam.
+    foils : mapping of str to float
+        Its position for the foil of each edge.
+    laser_focus : Axis, optional
+        Position of the lens that focuses the laser, mm.
+    knife : sequence of Axis
+        Two blades at the sample, um: along the flow and across it.
+    knife_diode : Readable, optional
+        Photodiode behind the knife, which sees X-rays and laser.
+    delay_sign : Axis, optional
+        1, or -1 where the delay generator works the other way.
     supervision : Supervision
     """
 
@@ -137,6 +153,14 @@ class Bench:
     laser_steering: Sequence[Axis] = ()
     second_crystal: Axis | None = None
     attenuator: Axis | None = None
+    i0_gain: Axis | None = None
+    i0_most: float = 5e6
+    foil_stage: Axis | None = None
+    foils: Mapping[str, float] = field(default_factory=dict)
+    laser_focus: Axis | None = None
+    knife: Sequence[Axis] = ()
+    knife_diode: Readable | None = None
+    delay_sign: Axis | None = None
     supervision: Supervision = field(default_factory=Supervision)
 
     def needed(self, role: str) -> Any:

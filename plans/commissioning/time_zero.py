@@ -12,7 +12,7 @@ from bluesky.utils import MsgGenerator
 
 from plans.commissioning.bunches import bunch_spacing
 from plans.commissioning.counts import prepare
-from plans.commissioning.delays import DelayCounts
+from plans.commissioning.delays import DelayCounts, sign_of_delay
 from plans.commissioning.find import Search, find
 from plans.commissioning.laser import Pumped, pumped
 from plans.commissioning.light import SeenLight, is_possible, look_for_light
@@ -117,7 +117,8 @@ def find_time_zero(
     Parameters
     ----------
     apply : bool
-        Set t0 of the session, and confirm it by measuring the rise again.
+        Set t0 of the session, and the sign of the delay where that can be set; and confirm it by measuring the rise
+        again.
     edge : str
         Element and edge, such as ``Fe_K``.
     energy : float, optional
@@ -173,6 +174,8 @@ def find_time_zero(
         "target_ps": sqrt(2) * target,
         "near_ps": near or 0.0,
         "tick_ps": 1e3 * getattr(bench.instruments.counters[0], "tick_ns", 0.0),
+        "sign": (yield from sign_of_delay(bench)),
+        "can_turn": float(bench.delay_sign is not None),
     }
     taken = DelayCounts(bench, time_zero, dwell, spacing * pump.divider)
     known: list[KnownOnset] = []
@@ -190,8 +193,9 @@ def find_time_zero(
             yield from rise.measure(known[0], most_passes)
         return taken.rows
 
+    settings = {"time_zero": time_zero} | ({} if bench.delay_sign is None else {"delay_sign": bench.delay_sign})
     search = Search(
-        "time_zero", measure, judge, {"time_zero": time_zero}, _moved(bench, pump), 0.0, dwell, conditions,
+        "time_zero", measure, judge, settings, _moved(bench, pump), 0.0, dwell, conditions,
         lambda: taken.all_rows, pump.delay,
     )  # fmt: skip
     return (yield from find(bench, search, apply, md))

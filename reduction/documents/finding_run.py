@@ -40,6 +40,7 @@ def judges_of(entry: Mapping[str, Any]) -> Judges:
         (along, across),
         entry["boxcar"],
         entry["ring_current"],
+        entry.get("diode", ""),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,14 @@ from reduction.detectors.absorption import absorbance
 from reduction.documents.detectors import FPGA, Detector, current
 from reduction.documents.finding_rows import Conditions, Rows, SlotCounts, column, i0_rate
 from reduction.documents.foil import tabulated_e0
-from reduction.documents.time_zero import TimeZeroJudge
+from reduction.documents.knife import KnifeJudge
+from reduction.documents.time_zero import Remembered, TimeZeroJudge
 from reduction.findings.crystal import RockingScan, find_crystal
 from reduction.findings.energy import FoilScan, find_energy
 from reduction.findings.finding import FindingResult
 from reduction.findings.gate import GateScan, find_gate
 from reduction.findings.overlap import OverlapScan, find_overlap
-from reduction.findings.steady import Attenuated, Series, find_flux, find_jet
+from reduction.findings.steady import Attenuated, FluxKnobs, Series, find_flux, find_jet
 from reduction.findings.threshold import find_threshold
 from reduction.findings.windows import WindowScan, find_windows
 
@@ -46,6 +48,8 @@ class Judges:
         The device with both boxcars.
     ring_current : str
         Data key of the current of the ring, mA; empty without it.
+    diode : str
+        Data key of the counts of the diode behind the knife.
     """
 
     def __init__(
@@ -58,12 +62,16 @@ class Judges:
         steering: tuple[str, str] = ("along", "across"),
         boxcar: str = "boxcar",
         ring_current: str = "",
+        diode: str = "",
     ) -> None:
         self._steering, self._boxcar, self._ring_current = steering, boxcar, ring_current
         self._foil = foil
         self._counter, self._threshold, self._currents = counter, threshold, bunch_currents
         self._i0_least = i0_least
         self.time_zero = TimeZeroJudge(counter.device, i0_least)
+        self._energy, self._overlap = Remembered(), Remembered()
+        self._knife = KnifeJudge(diode, steering, i0_least)
+        self.knife, self.focus = self._knife.knife, self._knife.focus
 
     def threshold(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the discriminator."""
@@ -101,10 +109,14 @@ class Judges:
             i0_rate=i0_rate(rows),
             i0_least=self._i0_least,
         )
-        return find_energy(scan)
+        return self._energy(lambda: find_energy(scan), scan.energy, scan.absorbance)
 
     def overlap(self, rows: Rows, conditions: Conditions) -> FindingResult:
-        """Of laser and X-rays."""
+        """Of laser and X-rays, with the edges of a knife in those readings that have them."""
+        knife, rows = [row for row in rows if "blade" in row], [row for row in rows if "blade" not in row]
+        beams = self.knife(knife, conditions) if knife else None
+        if beams is not None and not rows:
+            return beams
         slots = SlotCounts(rows, self._counter.device, int(conditions["divider"]))
         scan = OverlapScan(
             along=column(rows, "along"),
@@ -116,8 +128,9 @@ class Judges:
             names=self._steering,
             i0_rate=i0_rate(rows),
             i0_least=self._i0_least,
+            beams=beams,
         )
-        return find_overlap(scan)
+        return self._overlap(lambda: find_overlap(scan), scan.along, scan.across, scan.photons)
 
     def windows(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the boxcars."""
@@ -143,11 +156,14 @@ class Judges:
         """Photons per pulse, and I0 with the dark of its record subtracted."""
         added = column(rows, "added_absorbance")
         plain = [row for row, filters in zip(rows, added, strict=True) if not filters]
+        absorbance, gain = (float(rows[0].get(f"present_{key}", nan)) for key in ("attenuator", "i0_gain"))
+        least, most = (conditions.get(key, nan) for key in ("least_absorbance", "i0_most"))
+        knobs = FluxKnobs(absorbance, least, most, gain)
         if not added.any():
-            return find_flux(self._series(plain, conditions))
+            return find_flux(self._series(plain, conditions), knobs=knobs)
         mean, _ = self._series(rows, conditions).photons()
         dark = column(rows, "i0_dark") if "i0_dark" in rows[0] else 0.0
-        return find_flux(self._series(plain, conditions), Attenuated(mean, i0_rate(rows) - dark))
+        return find_flux(self._series(plain, conditions), Attenuated(mean, i0_rate(rows) - dark), knobs)
 
     def jet(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the sample."""

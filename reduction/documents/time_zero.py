@@ -107,6 +107,8 @@ class TimeZeroJudge:
             i0_least=self._i0_least,
             target=conditions.get("target_ps", 0.0),
             allowed=self._allowed(rows, conditions),
+            delay_sign=int(conditions.get("sign", 1)),
+            can_turn=bool(conditions.get("can_turn", 0)),
         )
 
     def _allowed(self, rows: Rows, conditions: Conditions) -> AllowedOnset | None:
@@ -117,5 +119,6 @@ class TimeZeroJudge:
 
 
 def _setting(rows: Rows, conditions: Conditions) -> NDArray[np.float64]:
-    """Delay with respect to the t0 of the beginning, ps."""
-    return column(rows, DELAY_AXIS) + PS_PER_S * (conditions["t0"] - column(rows, "t0"))
+    """Delay with respect to t0 and to the sign of the beginning, ps."""
+    sign, own = conditions.get("sign", 1.0), np.array([row.get("delay_sign", 1.0) for row in rows])
+    return np.asarray(sign * (own * column(rows, DELAY_AXIS) + PS_PER_S * (conditions["t0"] - column(rows, "t0"))))

@@ -24,6 +24,8 @@ CANDIDATES = 31
 """Positions along each motor at which the search starts."""
 WIDTH_STDDEV = 0.4
 """Of the logarithm of a width before any count."""
+BY_KNIFE = 0.05
+"""The same where a knife has measured it: a spot is no perfect Gaussian."""
 POOREST = 5.0
 """um; largest error of a good position."""
 TRIALS = np.linspace(-1.0, 1.0, CANDIDATES)
@@ -49,6 +51,8 @@ class OverlapScan:
     i0_rate : ndarray, shape (N,), counts/s
     i0_least : float, counts/s
         From which on there is beam.
+    beams : FindingResult, optional
+        That of a knife: where the beams meet and the widths of the laser spot, before any count of the transient.
     """
 
     along: Array
@@ -60,6 +64,24 @@ class OverlapScan:
     names: tuple[str, str]
     i0_rate: Array
     i0_least: float
+    beams: FindingResult | None = None
+
+    def meeting(self) -> tuple[Array, Array]:
+        """Where the beams meet by the knife, and its errors; without one anywhere."""
+        if self.beams is None or self.beams.verdict != GOOD:
+            return np.zeros(2), np.full(2, inf)
+        value, stddev = np.array([self.beams.numbers[name] for name in self.names]).T
+        return value, stddev
+
+    def widths(self) -> tuple[Array, Array]:
+        """Logarithms of the widths of the spot before any count, and their errors: the X-rays make it a bit wider."""
+        if self.beams is None or self.beams.verdict != GOOD:
+            return np.full(2, np.log(self.expected)), np.full(2, WIDTH_STDDEV)
+        laser, xrays = (
+            np.array([self.beams.numbers[f"{beam}_width_{axis}_um"] for axis in ("along", "across")])
+            for beam in ("laser", "xrays")
+        )
+        return np.log(np.hypot(laser[:, 0], xrays[:, 0])), np.hypot(laser[:, 1] / laser[:, 0], BY_KNIFE)
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,7 @@ def find_overlap(scan: OverlapScan) -> FindingResult:
         "width_across_um": _width(found.x[3], stddev[3]),
         "share_before": (float(share), _share_error(found.x, covariance, scan)),
         "significance": (significance, inf),
+        **_of_beams(scan),
     }
     if significance < SIGNIFICANT:
         why = (
@@ -107,6 +130,12 @@ def find_overlap(scan: OverlapScan) -> FindingResult:
         )
         return not_found(NAME, UNIT, why, curve, numbers)
     return _judged(scan, found, stddev, numbers, _curve(scan, slots, found.x, curve))
+
+
+def _of_beams(scan: OverlapScan) -> dict[str, tuple[float, float]]:
+    """Positions and widths of both beams by the knife, if there is one."""
+    beams = {} if scan.beams is None else scan.beams.numbers
+    return {key: pair for key, pair in beams.items() if key.startswith(("xrays_", "laser_")) and key not in scan.names}
 
 
 def _slots(scan: OverlapScan) -> _Slots:
@@ -133,24 +162,30 @@ def _left(slots: _Slots, share: Array) -> tuple[Array, Array]:
 
 def _fit(scan: OverlapScan, slots: _Slots) -> tuple[OptimizeResult, float]:
     """Positions and logarithms of widths, and the significance of the transient."""
-    width = np.log(scan.expected)
+    width, known_to = scan.widths()
     constant = float((_left(slots, np.zeros(scan.along.size))[0] ** 2).sum())
 
     def chi_square(x: Array) -> float:
         return float((_left(slots, _share(x, scan.along, scan.across))[0] ** 2).sum())
 
+    meet, met_to = scan.meeting()
+
     def residual(x: Array) -> Array:
         own = _left(slots, _share(x, scan.along, scan.across))[0].ravel()
-        return np.append(own, (x[2:] - width) / WIDTH_STDDEV)
+        return np.concatenate([own, (x[2:] - width) / known_to, (x[:2] - meet) / met_to])
 
-    starts = [
-        np.array([a, b, width, width])
+    best = np.array([*meet, *width]) if np.isfinite(met_to).all() else min(_starts(scan, width), key=chi_square)
+    found = least_squares(residual, best, x_scale=[10.0, 10.0, 0.3, 0.3], max_nfev=60)
+    return found, sqrt(max(constant - chi_square(found.x), 0.0))
+
+
+def _starts(scan: OverlapScan, width: Array) -> list[Array]:
+    """Positions and logarithms of widths from which the fit may begin."""
+    return [
+        np.array([a, b, *width])
         for a in _middle(scan.along) + _reach(scan.along) * TRIALS
         for b in _middle(scan.across) + _reach(scan.across) * TRIALS
     ]
-    best = min(starts, key=chi_square)
-    found = least_squares(residual, best, x_scale=[10.0, 10.0, 0.3, 0.3], max_nfev=60)
-    return found, sqrt(max(constant - chi_square(found.x), 0.0))
 
 
 def _middle(position: Array) -> float:

@@ -6,8 +6,8 @@ neighbouring counts. Slow drifts do not enter it, and for noise of 1/f it is the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import exp, expm1, nan, sqrt
+from dataclasses import dataclass, replace
+from math import exp, expm1, floor, log, log10, nan, sqrt
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from reduction.findings.finding import GOOD, Array, FindingCurve, FindingResult,
 LEAST_COUNTS = 16
 BRIGHT, DIM = 0.5, 0.01
 """Photons per pulse above which attenuation helps, and below which counting is slow."""
+GAIN_RANGE = 20.0
+"""Of the rates of I0 for which its gain is left as it is."""
 AIM = 0.3
 """Photons per pulse to attenuate to: pile-up of unequal bunches is then below a percent of the transient."""
 SATURATED = 0.9
@@ -54,6 +56,45 @@ class Attenuated:
         scatter = float(((ratio - basis @ found) ** 2).sum()) / max(ratio.size - 2, 1)
         covariance = scatter * np.linalg.pinv(basis.T @ basis)
         return float(found[1] / found[0]), float(np.sqrt(covariance[1, 1]) / abs(found[0]))
+
+
+@dataclass(frozen=True)
+class FluxKnobs:
+    """What the flux and the gain of I0 are set by; NaN where there is no such device.
+
+    Attributes
+    ----------
+    absorbance, least_absorbance : float
+        Of the attenuator now, and without filters.
+    i0_most : float, counts/s
+        Of I0, up to which its amplifier is used.
+    gain : float, V/A
+        Of the amplifier of I0.
+    """
+
+    absorbance: float = nan
+    least_absorbance: float = nan
+    i0_most: float = nan
+    gain: float = nan
+
+    def settings(self, photons: float, i0_rate: float) -> dict[str, float]:
+        """Absorbance for `AIM` photons per pulse, or without filters where there are fewer; gain for I0 below its most.
+
+        A gain within a factor of `GAIN_RANGE` of the best one stays.
+        """
+        found: dict[str, float] = {}
+        if self.absorbance >= 0 and (photons > BRIGHT or self.absorbance > self.least_absorbance):
+            found["attenuator"] = round(max(self.absorbance + log(photons / AIM), self.least_absorbance), 3)
+        passed = exp(self.absorbance - found["attenuator"]) if "attenuator" in found else 1.0
+        if self.gain > 0 and not self.i0_most / GAIN_RANGE < i0_rate * passed < self.i0_most:
+            found["i0_gain"] = _step_below(self.gain * self.i0_most / (i0_rate * passed))
+        return found
+
+
+def _step_below(gain: float) -> float:
+    """The highest gain of 1, 2 or 5 times a power of ten that is not above."""
+    power = 10.0 ** floor(log10(gain))
+    return float(max(each * power for each in (1.0, 2.0, 5.0) if each * power <= gain * (1 + 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -95,7 +136,7 @@ class Series:
         return mean.mean(axis=1), variance.mean(axis=1) / mean.shape[1]
 
 
-def find_flux(series: Series, filtered: Attenuated | None = None) -> FindingResult:
+def find_flux(series: Series, filtered: Attenuated | None = None, knobs: FluxKnobs = FluxKnobs()) -> FindingResult:
     """Photons per pulse, pile-up, saturation, noise and linearity of I0, with what to do about them.
 
     Parameters
@@ -103,13 +144,16 @@ def find_flux(series: Series, filtered: Attenuated | None = None) -> FindingResu
     series : Series
     filtered : Attenuated, optional
         Counts with less flux.
+    knobs : FluxKnobs
+        By which it can be changed.
 
     Returns
     -------
     FindingResult
         Its value is the mean number of photons per pulse in these counts, with the error of counting; `find_jet` has
         by how much the next ones differ. Numbers: hits lost to pile-up, hits per gate of the brightest
-        bunch, noise of I0, factor to attenuate by, and beam time for an error of 0.1 % in one slot.
+        bunch, noise of I0, factor to attenuate by, and beam time for an error of 0.1 % in one slot. `settings` has
+        ``attenuator`` and ``i0_gain`` as far as they should be others.
     """
     name, unit = "flux", "photons"
     value, variance = series.photons()
@@ -137,7 +181,11 @@ def find_flux(series: Series, filtered: Attenuated | None = None) -> FindingResu
         f"{mu:.3g} photons per pulse, {100 * numbers['pile_up'][0]:.1f} % of them behind another one; I0 has a noise of"
         f" {100 * noise:.2g} %; 0.1 % in one slot takes {seconds:.3g} s"
     )
-    found = FindingResult(name, mu, stddev, unit, GOOD, f"{what}.", curve, {}, numbers)
+    settings = knobs.settings(mu, float(series.rate.mean()))
+    found = FindingResult(name, mu, stddev, unit, GOOD, f"{what}.", curve, settings, numbers)
+    if settings:
+        wanted = " and ".join(f"{key} {value:g}" for key, value in settings.items())
+        return replace(found, reason=f"{what}; recommended: {wanted}.")
     if brightest > SATURATED:
         return found.with_doubt(f"{what}, but the brightest bunch is saturated: attenuate by {mu / AIM:.2g}.")
     if mu > BRIGHT:

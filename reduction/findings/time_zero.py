@@ -51,6 +51,10 @@ class TimeZeroScan:
         Without counts of the rise, the onset alone makes the finding if it is known as closely.
     allowed : AllowedOnset, optional
         Where the transient begins, as far as that is known; anywhere in the period by default.
+    delay_sign : int
+        Of the delay in the first count: -1 where the delay generator works the other way.
+    can_turn : bool
+        Whether that can be set.
     """
 
     setting: Array
@@ -64,6 +68,8 @@ class TimeZeroScan:
     i0_least: float
     target: float = 0.0
     allowed: AllowedOnset | None = None
+    delay_sign: int = 1
+    can_turn: bool = False
 
     def trace(self) -> SlotTrace:
         """All counts but those of the rise."""
@@ -205,8 +211,8 @@ def _numbers(scan: TimeZeroScan, found: Onset, middle: float, stddev: float) -> 
     """What an onset at `middle` (ps) means, as in `Onset.middle`."""
     period = scan.spacing * scan.photons.shape[1]
     off = found.sign * ((middle + 0.5 * period) % period - 0.5 * period)
-    if scan.t0 < off:  # a whole period later it is the same for the sample, and within reach
-        off -= period
+    if scan.t0 < scan.delay_sign * off:  # a whole period later it is the same for the sample, and within reach
+        off -= scan.delay_sign * period
     return {
         "onset_ps": (middle, stddev),
         "off_ps": (off, stddev),
@@ -217,7 +223,7 @@ def _numbers(scan: TimeZeroScan, found: Onset, middle: float, stddev: float) -> 
 
 
 def _t0(scan: TimeZeroScan, numbers: dict[str, tuple[float, float]]) -> float:
-    return scan.t0 - numbers["off_ps"][0]
+    return scan.t0 - scan.delay_sign * numbers["off_ps"][0]
 
 
 def _signed(
@@ -225,9 +231,14 @@ def _signed(
 ) -> FindingResult:
     """The finding, doubted if the sign of the delay is not certain or wrong."""
     t0, stddev = _t0(scan, numbers), numbers["off_ps"][1]
-    result = FindingResult(NAME, t0, stddev, UNIT, GOOD, f"{what}.", curve, {"time_zero": 1e-12 * t0}, numbers)
+    settings = {"time_zero": 1e-12 * t0}
+    if scan.can_turn:
+        settings["delay_sign"] = float(scan.delay_sign * found.sign)
+    result = FindingResult(NAME, t0, stddev, UNIT, GOOD, f"{what}.", curve, settings, numbers)
     if not found.is_certain:
         return result.with_doubt(f"{what}, but the sign of the delay is not certain: count longer.")
+    if found.sign < 0 and scan.can_turn:
+        return replace(result, reason=f"{what}; delays ran backwards, a larger one was earlier: their sign is turned.")
     if found.sign < 0:
         why = f"{what}, but delays run backwards: a larger one is earlier. Correct the sign of the delay."
         return result.with_doubt(why)

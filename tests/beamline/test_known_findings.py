@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from beamline.config.devices import Roles
 from beamline.session.commissioning.beam_time import expected
 from beamline.session.commissioning.bind import FINDINGS
 from beamline.session.commissioning.commissioning import Commissioning, CommissioningError
@@ -63,7 +64,7 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
 
     outcomes = {"threshold": "set", "gate": gate, "time_zero": "set"}
     plans = {f"find_{name}": plan(name, outcome) for name, outcome in outcomes.items()}
-    roles = SimpleNamespace(laser_steering=(), counters=(), second_crystal=None, fluence="laser_fluence")
+    roles = Roles(fluence="laser_fluence")
     settings = SimpleNamespace(fluence=12.0)
     config = SimpleNamespace(detectors={}, roles=roles, devices={}, commissioning=settings)  # without a foil
     context: Any = SimpleNamespace(config=config)
@@ -94,9 +95,7 @@ def test_a_check_compares_with_what_is_in_use(
         store(found, event("shown", time.time(), now))
         yield "counted"
 
-    config = SimpleNamespace(
-        detectors={}, roles=SimpleNamespace(laser_steering=(), counters=(), second_crystal=None), devices={}
-    )
+    config = SimpleNamespace(detectors={}, roles=Roles(), devices={})
     context: Any = SimpleNamespace(config=config)
     commissioning = Commissioning(context, found, {"find_threshold": plan, "find_gate": plan})
     assert list(commissioning.check_all()) == ["counted"]

@@ -33,12 +33,12 @@ from tests.beamline.desk import session as session
 from tests.devices.builds import until
 
 SHOWN = {
-    "X-rays": {"mono", "mono.angle", "xray_shutter", "ring.current", "crystal", "attenuator"},
+    "X-rays": {"mono", "mono.angle", "xray_shutter", "ring.current", "crystal", "attenuator", "foil_stage"},
     "laser": {
         "laser.shutter", "laser_delay", "laser_fluence", "laser.pulse_energy", "laser.lock_error", "steering.along",
-        "steering.across",
+        "steering.across", "lens",
     },
-    "sample": {"jet", "stage.across", "stage.along"},
+    "sample": {"jet", "stage.across", "stage.along", "knife.along", "knife.across"},
     "detectors": {
         "i0.gain", "apd.bias", "apd.threshold", "apd.temperature", "fpga.gate_delay", "fpga.gate_width",
         "boxcar.box1.window_start", "boxcar.box2.window_start",

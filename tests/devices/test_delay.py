@@ -132,3 +132,23 @@ def test_subscribers_are_reported_the_delay(sim: Beamline) -> None:
         sim.laser_delay.set(delay).wait(WAIT)
         until(lambda wanted=delay: bool(seen) and seen[-1] == pytest.approx(wanted, abs=0.1), "the delay is posted")
     sim.laser_delay.delay.clear_sub(keep)
+
+
+def test_a_generator_that_works_the_other_way(sim: Beamline) -> None:
+    """With a sign of -1 a later generator makes a longer delay; t0 stays where both coincide."""
+    delay = sim.laser_delay
+    try:
+        delay.sign.put(-1)
+        for wanted in (-500.0, 10_100.0, 10_150.5):
+            delay.set(wanted).wait(WAIT)
+            assert made_ps() == pytest.approx(-wanted, abs=0.1)
+            assert delay.position == pytest.approx(wanted, abs=0.1) and delay.target == pytest.approx(wanted, abs=0.1)
+        low, high = delay.limits
+        assert low == pytest.approx(-T0_NS * 1e3) and high > 1e6
+        with pytest.raises(LimitError, match=r"needs -30\.220 ns"):
+            delay.check_value(-200_000.0)
+        with pytest.raises(ValueError, match="is 1, or -1"):
+            delay.sign.put(0)
+    finally:
+        delay.sign.put(1)
+        delay.set(100.0).wait(WAIT)

@@ -14,33 +14,45 @@ import numpy as np
 from plans.commissioning.crystal import find_crystal
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
+from plans.commissioning.knife import find_focus, find_knife
 from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench as FindingBench
+from plans.commissioning.steady import find_flux
 from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
 from reduction.documents.detectors import FOIL, TRANSMISSION, Detector
 from reduction.documents.findings import Judges
+from sim_ioc.instruments.attenuator import SimAttenuator
+from sim_ioc.instruments.foil_stage import SimFoilStage
+from sim_ioc.instruments.knife import SimKnife
 from sim_ioc.instruments.mono import SimMonochromator
 from sim_ioc.instruments.steering import SimSteering
 from sim_ioc.physics.gating import Gate
+from sim_ioc.physics.knife import KnifeDiode
+from sim_ioc.physics.spots import AXES, PARKED_UM
 from sim_ioc.physics.transmission import TransmittedBeam
 from sim_ioc.physics.world import World
 from sim_ioc.scenario.scenario import Scenario
 from sim_ioc.timebase.timeline import Ramp
-from tests.plans.at_once import run_at_once
-from tests.plans.fakes import Data, DoneStatus, Fake, FakeCounter, FakeSignal, bench
+from tests.plans.at_once import AtOnce
+from tests.plans.fakes import Data, Fake, FakeSignal, bench
+from tests.plans.live_instruments import Chamber, Diode, Live, LiveCounter, LiveDelay
+from tests.plans.quick_counts import QuickCounts
 
 PS = 1e12
 START_T0 = 169.78e-9
 FLUENCE = 12.0
 STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "crystal": (find_crystal, {}),
-    "threshold": (find_threshold, {}),
+    "threshold": (find_threshold, {"dwell": 0.25}),
     "gate": (find_gate, {"dwell": 0.1}),
     "energy": (find_energy, {}),
+    "flux": (find_flux, {"counts": 16, "dwell": 0.25}),
+    "focus": (find_focus, {"dwell": 0.05}),
+    "knife": (find_knife, {"dwell": 0.05}),
     "coarse_time_zero": (find_time_zero, {"target": 70.0, "fluence": FLUENCE}),
     "overlap": (find_overlap, {"delay": 170.0, "reach": 60.0, "target": 0.9, "fluence": FLUENCE}),
-    "time_zero": (find_time_zero, {"near": 400.0, "target": 1.6, "most_passes": 16, "fluence": FLUENCE}),
+    "time_zero": (find_time_zero, {"near": 400.0, "target": 1.3, "most_passes": 17, "fluence": FLUENCE}),
 }
 
 
@@ -54,55 +66,6 @@ class ManualClock:
 
     def now(self) -> float:
         return self.time
-
-
-class Live(FakeSignal):
-    """A signal that changes the beamline when it is set, and may take time."""
-
-    changed: Callable[[Any], None] = staticmethod(lambda _: None)
-    key = ""
-
-    def set(self, value: Any) -> DoneStatus:
-        status = super().set(value)
-        self.changed(value)
-        return status
-
-    def values(self) -> Data:
-        return {self.key or self.name: (self.value, "")}
-
-    def stop(self, *, success: bool = True) -> None:
-        """Nothing moves."""
-
-
-class LiveCounter(FakeCounter):
-    """A counter that reads what the beamline has counted."""
-
-    tick_ns = 4.0
-
-    def __init__(self, name: str, beamline: ColdBeamline, shutter: FakeSignal, count: Callable[[float], Data]) -> None:
-        super().__init__(name, beamline.notes, shutter)
-        self._count, self._values = count, {}
-
-    def trigger(self) -> DoneStatus:
-        self._values = dict(self._count(float(self.preset_time.value)))
-        return super().trigger()
-
-    def values(self) -> Data:
-        return self._values
-
-
-class Chamber(Fake):
-    """Chamber behind the sample or behind the foil."""
-
-    def __init__(self, name: str, beamline: ColdBeamline, number: int) -> None:
-        super().__init__(name, beamline.notes)
-        self._beamline, self._number = beamline, number
-
-    def values(self) -> Data:
-        counts, seconds = self._beamline.behind
-        own = (counts[self._number], seconds, 1.0, 100.0)
-        keys = ("counts", "time", "gain", "dark")
-        return {Detector("", FOIL, self.name).key(key): (value, "") for key, value in zip(keys, own, strict=True)}
 
 
 class ColdBeamline:
@@ -122,9 +85,12 @@ class ColdBeamline:
         self.notes, self.clock, self.scenario = soft.notes, ManualClock(), scenario
         self.world = World(scenario, self.clock)  # type: ignore[arg-type]
         self._steering, self._mono = SimSteering(self.world), SimMonochromator(self.world)
+        self._knife, self._foils, self._diode = SimKnife(self.world), SimFoilStage(self.world), KnifeDiode(self.world)
+        SimAttenuator(self.world)
         self._chambers = TransmittedBeam(self.world, scenario.transmission) if scenario.transmission else None
         self.behind: tuple[tuple[float, float], float] = ((0.0, 0.0), 1.0)
-        self._count_rng = np.random.default_rng([scenario.seed, 1])
+        self.behind_knife = (0.0, 1.0)
+        self._hits = QuickCounts(self.world)
         self._axis, self.outcome = scenario.monochromator.start_keV, ""
         self._add_axes()
         model = self.world.model
@@ -145,11 +111,19 @@ class ColdBeamline:
             foil=foil if self._chambers else None,
             laser_steering=[self.along, self.across],
             second_crystal=self.crystal,
+            attenuator=self.filters,
+            foil_stage=self.foil_stage,
+            foils={"Br_K": scenario.foil_stage.foil_mm},
+            laser_focus=self.lens,
+            knife=self.blades,
+            knife_diode=Diode("diode", self),
+            delay_sign=self.sign,
         )
         self.judges = Judges(
             threshold="apd_threshold",
             bunch_currents="fill",
             i0_least=2e4,
+            diode="diode",
             foil=(Detector("", FOIL, "ifoil", edge="Br_K"), Detector("", TRANSMISSION, "it")),
             ring_current="ring_current",
         )
@@ -157,7 +131,9 @@ class ColdBeamline:
     def _add_axes(self) -> None:
         world, scenario, notes, start = self.world, self.scenario, self.notes, self.world.counting.gate_at_start
         self.threshold = self._live("apd_threshold", scenario.detector.threshold_mV, world.threshold_mV, 0.0, 1000.0)
-        self.energy, self.delay = Live("mono", notes, self._axis), Live("laser_delay", notes, 100.0, -1.83e6, 1.69e5)
+        self.t0, self.sign = Live("t0", notes, START_T0), Live("sign", notes, 1.0)
+        self.energy, self.delay = Live("mono", notes, self._axis), LiveDelay("laser_delay", notes, 100.0)
+        self.delay.generator = lambda delay: PS * self.t0.value - self.sign.value * delay
         self.energy.key, self.energy.changed, self.delay.changed = "mono_energy", self._to_energy, self._to_delay
         self.shutter = Live("shutter", notes, 0)
         self.shutter.changed = lambda value: world.laser_open.set(self.clock.now(), bool(value))
@@ -165,11 +141,18 @@ class ColdBeamline:
         self.xrays.changed = self._to_xrays
         self.fluence = Live("laser_fluence", notes, scenario.laser.fluence_mJ_cm2, 0.0, 14.0)
         self.fluence.changed = lambda value: world.fluence_mJ_cm2.set(self.clock.now(), float(value))
-        self.t0 = Live("t0", notes, START_T0)
         self._to_delay(100.0)
         self.along, self.across = (Live(name, notes, 0.0, -1e3, 1e3) for name in ("along", "across"))
-        self.along.changed = lambda value: _run(self._steering.moved("m4", value))
-        self.across.changed = lambda value: _run(self._steering.moved("m5", value))
+        self.lens = Live("focus", notes, 0.0, -50.0, 50.0)
+        for axis, motor in ((self.along, "m4"), (self.across, "m5"), (self.lens, "m8")):
+            axis.changed = lambda value, motor=motor: _run(self._steering.moved(motor, value))
+        self.blades = [Live(name, notes, PARKED_UM, -3e3, 3e3) for name in AXES]
+        for blade, name in zip(self.blades, AXES, strict=True):
+            blade.changed = lambda value, name=name: _run(self._knife.moved(name, value))
+        self.filters = Live("attenuator", notes, scenario.attenuator.start, 0.0, 6.0)
+        self.filters.changed = lambda value: world.filter_share.set(self.clock.now(), float(np.exp(-value)))
+        self.foil_stage = Live("foil_stage", notes, scenario.foil_stage.start_mm, -20.0, 60.0)
+        self.foil_stage.changed = lambda value: _run(self._foils.moved(value))
         self.crystal = Live("crystal", notes, 0.0, -200.0, 200.0)
         self.crystal.changed = lambda value: _run(self._mono.turn_crystal(value))
         self.counter = LiveCounter("fpga", self, self.shutter, self._count)
@@ -203,8 +186,8 @@ class ColdBeamline:
 
     def _to_delay(self, delay: float) -> None:
         truth = self.scenario.delay
-        generator = PS * self.t0.value - delay
-        self.world.delay_ps.set(self.clock.now(), truth.sign * (1e3 * truth.t0_ns - generator))
+        passed = truth.sign * (1e3 * truth.t0_ns - self.delay.generator(delay))
+        self.world.delay_ps.set(self.clock.now(), passed)
 
     def _to_xrays(self, value: int) -> None:
         self.clock.time += self.scenario.ring.xray_shutter_travel_s
@@ -213,46 +196,39 @@ class ColdBeamline:
     def _count(self, seconds: float) -> Data:
         start = self.clock.time
         end = self.clock.time = start + seconds
-        hits, gates = self._hits(start, end)
+        hits, gates = self._hits.counts(start, end)
         self._i0 = {"i0": (self.world.i0_counts(start, end, self.world.draw_i0_noise()), ""), "i0_time": (seconds, "")}
+        self._i0["i0_dark"] = (self.scenario.i0.dark_per_s, "")
+        self.behind_knife = self._diode.counts(start, end, self._diode.draw_noise()), seconds
         if self._chambers:
             self.behind = self._chambers.counts(start, end, self._chambers.draw_noise()), seconds
         counter: Any = self.counter
         return {
-            "fpga_counts": (hits.astype(np.int32), ""),
-            "fpga_gates": (gates.astype(np.int32), ""),
+            "fpga_counts": (hits, ""),
+            "fpga_gates": (gates, ""),
             "fpga_gate_delay": (int(counter.gate_delay.value), ""),
             "fpga_gate_width": (int(counter.gate_width.value), ""),
             "laser_phase": (self.scenario.laser.phase, ""),
         }
 
-    def _hits(self, start: float, end: float) -> tuple[np.ndarray, np.ndarray]:
-        """Hits and gates of each phase, without the pairs of hits, which findings do not read."""
-        world, afterpulse = self.world, self.scenario.detector.afterpulse
-        hits = gates = np.zeros(world.model.num_phases, dtype=np.int64)
-        turns_per_s = world.model.bunch_rate_hz / world.model.num_phases
-        for piece in world.slices(start, end):
-            thickness, share = world.jet_classes(piece)
-            opened = turns_per_s * (piece.end_s - piece.start_s - world.vetoed_s(piece))
-            each = np.diff(np.round(np.cumsum([0.0, *share]) * opened)).astype(np.int64)[:, None]
-            hit = -np.expm1(-world.photons_per_gate(piece, thickness))
-            hit = 1 - (1 - hit) * (1 - afterpulse * np.roll(hit, 1, axis=1))
-            hits = hits + self._count_rng.binomial(each, hit).sum(axis=0)
-            gates = gates + each.sum()
-        return hits, gates
-
     def run(self, step: str, apply: bool = True, **more: Any) -> Any:
         """Make one finding of `STEPS`, and set it; the finding."""
-        plan, arguments = STEPS[step]
-        return self.measure(plan, apply=apply, **{**arguments, **more})
+        return AtOnce(self._remember)(self.plan(step, apply, **more))
 
     def measure(self, plan: Callable[..., Any], **arguments: Any) -> Any:
         """Make one finding; the finding."""
-        judge = getattr(self.judges, plan.__name__.removeprefix("find_"))
-        return run_at_once(plan(self.bench, judge, **arguments), self._remember)
+        return AtOnce(self._remember)(plan(self.bench, self._judge(plan), **arguments))
 
-    def _remember(self, reading: Mapping[str, Any]) -> None:
-        self.outcome = reading.get("finding_outcome", self.outcome)
+    def plan(self, step: str, apply: bool = True, **more: Any) -> Any:
+        """The plan of a step."""
+        plan, arguments = STEPS[step]
+        return plan(self.bench, self._judge(plan), apply=apply, **{**arguments, **more})
+
+    def _judge(self, plan: Callable[..., Any]) -> Any:
+        return getattr(self.judges, plan.__name__.removeprefix("find_"))
+
+    def _remember(self, readings: Mapping[str, Any]) -> None:
+        self.outcome = readings.get("finding_outcome", self.outcome)
 
     def is_right(self, name: str) -> bool:
         """Whether the threshold is in the plateau, or the gate around the pulse of its own bunch."""
@@ -267,7 +243,9 @@ class ColdBeamline:
     def pulls(self, step: str, found: Any, when: float) -> dict[str, float]:
         """Error of what was found at a time over the quoted error."""
         detector, errors = self.scenario.detector, self.errors(when)
-        if step == "overlap":
+        if step == "flux":
+            return {}
+        if step in ("overlap", "knife"):
             return {name: errors[name] / found.numbers[name][1] for name in ("along", "across")}
         truth = {
             "threshold": 0.5 * detector.photon_mV * self.world.gain(when),
@@ -280,12 +258,14 @@ class ColdBeamline:
         """What is set minus the truth: ps, um, eV, urad; time zero drifts and is compared with that at a time."""
         truth = self.scenario
         period = self.world.model.divider * self.world.model.bunch_period_ps
-        drift = truth.delay.drift_ps_per_h * (self.clock.now() if when is None else when) / 3600
+        drift = truth.delay.sign * truth.delay.drift_ps_per_h * (self.clock.now() if when is None else when) / 3600
         off = PS * self.t0.value - 1e3 * truth.delay.t0_ns - drift
         return {
             "time_zero": (off + 0.5 * period) % period - 0.5 * period,
             "along": self.along.value - truth.laser.steering_along_um,
             "across": self.across.value - truth.laser.steering_across_um,
+            "focus": self.lens.value - truth.laser.focus_mm,
+            "sign": self.sign.value - truth.delay.sign,
             "crystal": self.crystal.value - truth.monochromator.crystal_urad,
             "energy": 1e3 * self.bench.calibration.value - truth.monochromator.offset_eV,  # type: ignore[union-attr]
         }

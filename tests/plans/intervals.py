@@ -40,6 +40,9 @@ def cold(seed: int, **changes: Any) -> ColdBeamline:
     beamline.along.set(truth.laser.steering_along_um)
     beamline.across.set(truth.laser.steering_across_um)
     beamline.crystal.set(truth.monochromator.crystal_urad)
+    beamline.lens.set(truth.laser.focus_mm)
+    beamline.filters.set(0.0)
+    beamline.sign.set(truth.delay.sign)
     beamline.t0.set(1e-9 * truth.delay.t0_ns)
     beamline.bench.calibration.set(1e-3 * truth.monochromator.offset_eV)  # type: ignore[union-attr]
     return beamline

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,12 +24,12 @@ def cold(seed: int, right: bool = False, **changes: Any) -> ColdBeamline:
     return ColdBeamline(parse_scenario({"seed": seed, "cold": RIGHT if right else {}, "transmission": {}, **changes}))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 25))
-def test_a_cold_start_ends_with_everything_right(seed: int) -> None:
-    """More of them by `python -m tests.plans.cold_starts`."""
-    ended = start(seed)
-    assert ended.is_right, ended.line()
+@pytest.mark.parametrize("seeds", [*([seed] for seed in range(6)), pytest.param(range(6, 200), marks=pytest.mark.long)])
+def test_cold_starts_end_with_everything_right(seeds: Sequence[int]) -> None:
+    """Of six all; of 200 at least 198, and the others name the finding that was not made."""
+    ended = [start(seed) for seed in seeds]
+    table = "\n".join(each.line() for each in ended if not each.is_right)
+    assert sum(not each.is_right for each in ended) <= (2 if len(seeds) > 6 else 0), table
 
 
 @pytest.mark.parametrize("seed", [2, *(pytest.param(each, marks=pytest.mark.long) for each in (3, 4, 6))])
@@ -46,14 +48,42 @@ def test_the_light_of_the_laser_is_looked_for_without_xrays(seed: int) -> None:
     assert [value for *_, value in dark] == [0, 1] * 2  # each measurement looks for itself
 
 
-def test_a_delay_that_runs_backwards_is_named_and_leaves_t0_alone() -> None:
+def test_a_delay_that_runs_backwards_is_named_and_leaves_t0_alone_where_its_sign_cannot_be_set() -> None:
     beamline = ColdBeamline(parse_scenario({"seed": 2, "cold": {**RIGHT, "backwards": [1, 1]}, "transmission": {}}))
+    beamline.bench = replace(beamline.bench, delay_sign=None)
     before = beamline.t0.value
     found = beamline.run("coarse_time_zero", dwell=2.0)
     assert found.verdict == "look" and "delays run backwards" in found.reason and found.numbers["sign"][0] == -1
     period, true = beamline.world.model.divider * beamline.world.model.bunch_period_ps, beamline.scenario.delay.t0_ns
     assert abs((found.value - 1e3 * true + 0.5 * period) % period - 0.5 * period) < 300.0
     assert beamline.t0.value == before
+
+
+def _no_beam(beamline: ColdBeamline) -> None:
+    beamline.world.xray_open.set(0.0, False)
+
+
+def _no_sample(beamline: ColdBeamline) -> None:
+    beamline.world.sample_fraction.set(0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("named", "step", "break_it", "changes"),
+    [
+        ("No beam", "crystal", _no_beam, {}),
+        ("No sample", "threshold", _no_sample, {}),
+        ("Dead detector", "threshold", None, {"detector": {"is_dead": True}}),
+        ("No edge", "energy", None, {"transmission": {"foil_e0_keV": 13.6}}),
+        ("Dead laser", "focus", None, {"laser": {"is_blocked": True}}),
+    ],
+)
+def test_commissioning_stops_where_something_is_missing_and_names_it(
+    named: str, step: str, break_it: Any, changes: dict[str, Any]
+) -> None:
+    """Nothing after it is set, and nothing is said to be good that is wrong."""
+    ended = start(11, break_it or (lambda _: None), **changes)
+    assert ended.end.startswith(f"{step}: not set: its verdict is bad ({named}"), ended.end
+    assert ended.wrong == [] and abs(ended.errors["time_zero"]) > 100.0 and ended.minutes < 6.0
 
 
 @pytest.mark.parametrize("cause", ["No beam", "No sample", "Dead detector"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.findings.steady import Attenuated, Series, allan_deviation, find_flux, find_jet
+from reduction.findings.steady import Attenuated, FluxKnobs, Series, allan_deviation, find_flux, find_jet
 from tests.reduction.test_findings import check_pulls
 
 DWELL, PHASES, LEAST = 0.25, 120, 2e4
@@ -105,3 +105,28 @@ def test_what_is_to_be_done_is_named() -> None:
         found = find_flux(series)
         assert found.verdict == verdict and words in found.reason, found.reason
     assert find_jet(replace(dark, hits=np.zeros_like(dark.hits))).verdict == "bad"
+
+
+@pytest.mark.parametrize(
+    ("mu", "absorbance", "wanted"),
+    [(0.15, 0.0, None), (0.05, 1.0, 0.0), (0.9, 0.0, np.log(3.0)), (0.25, 1.0, 1.0 + np.log(0.25 / 0.3))],
+)
+def test_filters_are_recommended_for_three_tenths_of_a_photon(
+    mu: float, absorbance: float, wanted: float | None
+) -> None:
+    """Or none where there are fewer photons; the light goes with exp(-absorbance)."""
+    series = series_of(np.random.default_rng(4), mu, np.zeros(64))
+    found = find_flux(series, knobs=FluxKnobs(absorbance, 0.0))
+    assert found.verdict == "good"
+    if wanted is None:
+        assert found.settings == {}
+    else:
+        assert found.settings == {"attenuator": pytest.approx(wanted, abs=0.02)} and "recommended" in found.reason
+
+
+@pytest.mark.parametrize(("rate", "gain"), [(1e6, None), (2e5, 2e9), (2e7, 2e7)])
+def test_a_gain_of_i0_is_recommended_where_its_rate_is_far_off(rate: float, gain: float | None) -> None:
+    """At a gain of 1e8; the highest of 1, 2, 5 times a power of ten with at most 5e6/s."""
+    series = series_of(np.random.default_rng(5), 0.15, np.zeros(64))
+    found = find_flux(replace(series, i0=1e-6 * rate * series.i0), knobs=FluxKnobs(gain=1e8, i0_most=5e6))
+    assert found.settings == ({} if gain is None else {"i0_gain": gain})

@@ -16,6 +16,7 @@ from beamline.station.beamline import Beamline
 from plans.commissioning.crystal import find_crystal
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
+from plans.commissioning.knife import find_focus, find_knife
 from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench, BoxcarPair, Judged
 from plans.commissioning.steady import find_flux, find_jet
@@ -36,6 +37,8 @@ FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
     "find_windows": find_windows,
     "find_flux": find_flux,
     "find_jet": find_jet,
+    "find_knife": find_knife,
+    "find_focus": find_focus,
 }
 """By name, each plan; its judge is the method of `Judges` with the same name but ``find_``."""
 FILLED = ("bench", "judge")
@@ -74,6 +77,14 @@ def bench(context: FindingContext) -> Bench:
         foil=next((beamline.part(each.device) for each in chambers(context.config, FOIL)), None),
         second_crystal=beamline.find("second_crystal"),
         attenuator=beamline.find("attenuator"),
+        i0_gain=beamline.find("i0_gain"),
+        i0_most=context.config.commissioning.i0_most,
+        foil_stage=beamline.find("foil_stage"),
+        foils=context.config.commissioning.foils,
+        laser_focus=beamline.find("laser_focus"),
+        knife=beamline.all("knife"),
+        knife_diode=beamline.find("knife_diode"),
+        delay_sign=getattr(beamline.find("delay"), "sign", None),
         laser_steering=[beamline.part(name) for name in context.config.roles.laser_steering],
         supervision=context.supervision,
     )
@@ -103,6 +114,7 @@ def judge_entry(used: Bench, config: Configuration) -> dict[str, Any]:
         "steering": [each.name for each in used.laser_steering] or ["along", "across"],
         "boxcar": next((each.name for each in used.instruments.counters if isinstance(each, BoxcarPair)), ""),
         "ring_current": f"{config.roles.ring}_current" if config.roles.ring else "",
+        "diode": used.knife_diode.name if used.knife_diode is not None else "",
     }
 
 

@@ -18,6 +18,7 @@ QUICK: Mapping[str, Mapping[str, Any]] = {
     "gate": {"passes": 1, "dwell": 0.1},
     "windows": {"passes": 1, "dwell": 0.5},
     "energy": {"most_passes": 1, "dwell": 0.1},
+    "knife": {"dwell": 0.05},
     "time_zero": {"near": 300.0, "most_passes": 1, "dwell": 1.0},
     "overlap": {"reach": 40.0, "target": 4.0, "dwell": 1.0},
 }

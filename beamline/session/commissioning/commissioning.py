@@ -13,13 +13,16 @@ from beamline.session.commissioning.known import KnownFindings
 
 STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "crystal": ("crystal", {}),
-    "threshold": ("threshold", {}),
+    "threshold": ("threshold", {"dwell": 0.25}),
     "gate": ("gate", {"dwell": 0.1}),
     "windows": ("windows", {}),
     "energy": ("energy", {}),
+    "flux": ("flux", {"counts": 16, "dwell": 0.25}),
+    "focus": ("focus", {"dwell": 0.05}),
+    "knife": ("knife", {"dwell": 0.05}),
     "coarse_time_zero": ("time_zero", {"target": 70.0}),
     "overlap": ("overlap", {"delay": 170.0, "reach": 60.0, "target": 0.9}),
-    "time_zero": ("time_zero", {"near": 400.0, "target": 1.6, "most_passes": 16}),
+    "time_zero": ("time_zero", {"near": 400.0, "target": 1.3, "most_passes": 17}),
 }
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
 which needs none. With a part of the laser the onset is seen, which is enough for the overlap; time zero to some ps
@@ -64,9 +67,9 @@ class Commissioning:
     def commission(self, first: str = "crystal") -> MsgGenerator[None]:
         """Make and set all findings in the order that works, which `STEPS` lists.
 
-        Steps for which there are no devices are left out: boxcars, a foil, motors of crystal and laser. The laser has
-        meanwhile the fluence of ``[commissioning]``, if that has one. Stops at the first finding that is not good or
-        not confirmed; what was set before it stays.
+        Steps for which there are no devices are left out: boxcars, a foil, an attenuator, a knife, motors of crystal,
+        lens and laser. The laser has meanwhile the fluence of ``[commissioning]``, if that has one. Stops at the first
+        finding that is not good or not confirmed; what was set before it stays.
 
         Examples
         --------
@@ -78,8 +81,8 @@ class Commissioning:
         Parameters
         ----------
         first : str
-            Where to begin: ``crystal``, ``threshold``, ``gate``, ``windows``, ``energy``, ``coarse_time_zero``,
-            ``overlap`` or ``time_zero``.
+            Where to begin: ``crystal``, ``threshold``, ``gate``, ``windows``, ``energy``, ``flux``, ``focus``,
+            ``knife``, ``coarse_time_zero``, ``overlap`` or ``time_zero``.
 
         Raises
         ------
@@ -129,10 +132,14 @@ class Commissioning:
         config = self._context.config
         has_foil = any(entry.kind == "foil" for entry in config.detectors.values())
         boxcars = any(config.devices[name].kind == "boxcar" for name in config.roles.counters if name in config.devices)
+        knife = bool(config.roles.knife) and config.roles.knife_diode is not None
         possible = {
             "crystal": config.roles.second_crystal is not None,
             "windows": boxcars,
             "energy": has_foil,
             "overlap": bool(config.roles.laser_steering),
+            "flux": config.roles.attenuator is not None or config.roles.i0_gain is not None,
+            "focus": knife and config.roles.laser_focus is not None,
+            "knife": knife and bool(config.roles.laser_steering),
         }
         return {name for name, is_there in possible.items() if not is_there}
