@@ -134,6 +134,23 @@ def test_a_ramp_that_stands_still_is_named_and_the_series_resumes_at_that_temper
     assert {round(each["sample_temperature"]) for each in read} == {45}
 
 
+def test_an_interlock_that_trips_in_a_ramp_is_named_and_after_its_reset_the_cell_goes_on(session: Session) -> None:
+    cell = session.beamline["cell"]
+    cell.ramp.set(100.0).wait(10)
+    cell.set(40.0).wait(20)
+    cell.ramp.set(2.0).wait(10)  # half a second for 15 K
+    ramping = cell.set(55.0)
+    epics.caput(f"{cell.prefix}Maximum", 45.0)
+    with pytest.raises(Exception, match=r"interlock has tripped .*reset it"):
+        ramping.wait(20)
+    assert "the interlock has tripped" in cell.complaints()[0]
+    cell.maximum.set(160.0).wait(10)
+    epics.caput(f"{cell.prefix}Reset", 1, wait=True)
+    cell.ramp.set(100.0).wait(10)
+    cell.set(30.0).wait(20)
+    assert cell.is_at(30.0) and cell.complaints() == []
+
+
 def test_lines_of_the_phases_move_together_above_the_transitions() -> None:
     scenario = load_scenario("superxas")
     assert scenario.powder is not None

@@ -98,6 +98,10 @@ def figure_s8(found: PaperResults) -> Figure:
     figure = pattern_figure(found.images)
     axes = figure.axes[0]
     axes.set_xlim(*S8_RANGE)
+    legend = axes.get_legend()
+    if legend is not None:
+        legend.set_loc("upper left")
+        legend.set_bbox_to_anchor((0.0, 0.95))  # below the indices
     for index in ((1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1)):
         place = 2 * np.pi * np.sqrt(np.square(index).sum()) / CUBIC
         text = f"[{''.join(map(str, index))}]"
