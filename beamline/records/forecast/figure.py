@@ -36,6 +36,7 @@ def allocation_figure(
     figure = Figure(figsize=(max(4.5 * number, 7.0), 5.5), layout="constrained")
     panels = figure.subplots(2, number, squeeze=False)
     for index, (above, below) in enumerate(panels.T):
+        above.set_title(", ".join(f"{name} {value}" for name, value in grids[index].labels.items()), fontsize="small")
         _draw_transient(above, found, grids[index], [each[index] for each in others], found.cycles[index])
         _draw_time(below, found, grids[index], found.cycles[index])
         if grids[index].axis == "laser_delay":

@@ -14,6 +14,7 @@ from beamline.studies.allocation.estimate import ESTIMATORS
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.problem import Problem
+from reduction.allocation.shares import reaching
 from reduction.allocation.whole import cycles_of_pass
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.pileup import photons_per_pulse
@@ -122,7 +123,7 @@ def _ahead(case: AllocationCase, plan: Allocation, rows: DwellRows, done: IntArr
     measured = replace(grid, photons=grid.photons * factor, noise=noise)
     problem = Problem([measured], plan.pattern, [case.target], cycles=cycles)
     error = float(np.sqrt(problem.variance(cycles)[0]))
-    wanted = plan.cycles[0] * (error / plan.targets[0].wanted) ** 2 * float(done.sum() / plan.cycles[0].sum())
+    wanted = reaching(problem, np.maximum(plan.cycles[0], 1.0), np.ones(done.size))
     return _Ahead(done, np.maximum(wanted, cycles), error)
 
 
