@@ -30,5 +30,5 @@ def bunch_spacing(instruments: Instruments) -> MsgGenerator[float]:
     places = np.asarray((yield from bps.rd(timing.bunch_places, default_value=[])), dtype=np.float64)
     gaps = np.diff(places, append=places[:1] + 1) * places.size
     if places.size and np.abs(gaps - 1).max() > EVEN:
-        raise ValueError("find_gate and find_threshold need evenly spaced bunches; set their values by hand here")
+        raise ValueError("this needs evenly spaced bunches; set by hand here what it would find")
     return 1e9 / (rate * divider)
