@@ -71,22 +71,29 @@ class TaggedBlock:
                 raise self._error(f"tags of {name} are {tags.dtype} of shape {tags.shape}, not contiguous uint64")
         if self.clock.size < 2 or self.bunches < 1:
             raise self._error(f"{self.clock.size} ticks of {self.bunches} bunches are no gates")
-        if (behind := self.clock[1:] <= self.clock[:-1]).any():
-            raise self._error(f"tick {int(np.argmax(behind)) + 1} is not after the one before")
-        steps = np.diff(self.clock)
-        usual = int(np.median(steps))
-        if usual * self.bunches > LONGEST or usual < 2 * self.bunches:
+        span = int(self.clock[-1]) - int(self.clock[0])
+        usual = span // (self.clock.size - 1)
+        if not 2 * self.bunches <= usual <= LONGEST // self.bunches:
             raise self._error(f"{usual} units from tick to tick are too many or too few for {self.bunches} gates")
-        away = np.abs(steps.astype(np.int64) - usual) * (2 * self.bunches) > usual
-        if away.any():
-            tick = int(np.argmax(away))
+        if (tick := first_odd_tick(self.clock, usual, usual // (2 * self.bunches))) != IN_ORDER:
+            step = int(self.clock[tick]) - int(self.clock[tick - 1])
             raise self._error(
-                f"tick {tick + 1} of the bunch clock is {int(steps[tick])} units after the one before, others {usual}:"
-                " a tick is missing or too much"
+                f"tick {tick} of the bunch clock is {step} units after the one before, others {usual}: a tick is"
+                " missing, too much, or not in order"
             )
 
     def _error(self, reason: str) -> BlockError:
         return BlockError(f"block {self.number}: {reason}")
+
+
+@kernel(error_model="numpy", nogil=True)
+def first_odd_tick(clock, usual, most):  # type: ignore[no-untyped-def]
+    """Index of the first tick that is more than `most` off its `usual` distance; `IN_ORDER` if there is none."""
+    for tick in range(1, clock.size):
+        step = np.int64(clock[tick] - clock[tick - 1])
+        if step < usual - most or step > usual + most:
+            return tick
+    return IN_ORDER
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -126,7 +133,7 @@ def mark_tags(photons, clock, bunches, hit_bits):  # type: ignore[no-untyped-def
     begin, end = clock[0], clock[1]
     width = end - begin
     per_unit = bunches / np.float64(width)
-    before = np.uint64(0)
+    before, word, bits = np.uint64(0), np.int64(0), np.uint64(0)  # bits of a word are gathered before they are written
     for index in range(photons.size):
         tag = photons[index]
         if tag < before:
@@ -137,18 +144,23 @@ def mark_tags(photons, clock, bunches, hit_bits):  # type: ignore[no-untyped-def
         while tag >= end:
             tick += 1
             if tick == clock.size - 1:
+                hit_bits[word] |= bits
                 return _first_out_of_order(photons, index)
             begin, end = end, clock[tick + 1]
             width = end - begin
             per_unit = bunches / np.float64(width)
         since = (tag - begin) * gates
-        gate = np.uint64(np.float64(tag - begin) * per_unit)
+        gate = np.uint64(np.int64(np.float64(np.int64(tag - begin)) * per_unit))
         if gate * width > since:
             gate -= np.uint64(1)
         elif (gate + np.uint64(1)) * width <= since:
             gate += np.uint64(1)
         at = np.uint64(tick) * gates + gate
-        hit_bits[at >> np.uint64(6)] |= np.uint64(1) << (at & np.uint64(63))
+        if np.int64(at >> np.uint64(6)) != word:
+            hit_bits[word] |= bits
+            word, bits = np.int64(at >> np.uint64(6)), np.uint64(0)
+        bits |= np.uint64(1) << (at & np.uint64(63))
+    hit_bits[word] |= bits
     return IN_ORDER
 
 
