@@ -10,7 +10,7 @@ import numpy as np
 
 from reduction.kernel_cache import kernel
 from reduction.shots.kernels.heights import MOST_SHOTS, empty_pairs
-from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR
+from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR, contains
 from reduction.shots.kernels.vector_bits import shifted_down, unlike
 from reduction.shots.kernels.vectors import (
     add,
@@ -63,14 +63,6 @@ def _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least
 
 
 @kernel(error_model="numpy", nogil=True)
-def _has_lowest(heights):  # type: ignore[no-untyped-def]
-    found = False
-    for each in heights:
-        found |= each == LOWEST
-    return found
-
-
-@kernel(error_model="numpy", nogil=True)
 def sum_products(heights, monitor, num_phases, row, products):  # type: ignore[no-untyped-def]
     """Add the products of two channels to `products`, by phase counted from the first shot.
 
@@ -93,7 +85,7 @@ def sum_products(heights, monitor, num_phases, row, products):  # type: ignore[n
         for start in range(first, first + strip, row):
             least = _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least)
         store(lowest, 0, least)
-        if _has_lowest(lowest):
+        if contains(lowest, LOWEST):
             pairs[:], odd[:] = 0, 0
             sum_products_plainly(heights[first:last], monitor[first:last], num_phases, products)
         else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.kernel_cache import kernel
-from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR
+from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR, contains
 from reduction.shots.kernels.vector_bits import shifted_down, store_above
 from reduction.shots.kernels.vectors import (
     add,
@@ -183,10 +183,7 @@ def empty_pairs(pairs, odd, num_phases, out):  # type: ignore[no-untyped-def]
 def _has_wrapped(least):  # type: ignore[no-untyped-def]
     sums = np.empty(16, np.int32)
     store(sums, 0, least)
-    wrapped = False
-    for each in sums:
-        wrapped |= each == WRAPPED
-    return wrapped
+    return contains(sums, WRAPPED)
 
 
 @kernel(error_model="numpy", nogil=True)

@@ -10,12 +10,14 @@ import numpy as np
 
 from reduction.kernel_cache import kernel
 from reduction.shots.kernels.layout import BITS_PER_WORD, HITS_PER_VECTOR, add_bytes
-from reduction.shots.kernels.vector_bits import either, store_above
-from reduction.shots.kernels.vectors import add, aligned, filled, load, store, where_above, zeros
+from reduction.shots.kernels.vector_bits import store_above
+from reduction.shots.kernels.vectors import filled, load
 
 HIT, DROPPED = 0x01, 0x80
 DEFINED = HIT | DROPPED
 """The bits that have a meaning."""
+ONES = np.uint64(0x0101010101010101)
+"""Bit 0 of each byte of a word."""
 STRIPS = 4
 MOST_ROWS = 252
 """Rows that are added into bytes before these are emptied: a multiple of `STRIPS` below 256."""
@@ -48,20 +50,21 @@ def mark_hits_plainly(block, hit_bits):  # type: ignore[no-untyped-def]
 
 
 @kernel(error_model="numpy", nogil=True)
-def _add_row(block, start, strip, row, sums, seen):  # type: ignore[no-untyped-def]
-    """Add one row of each of four strips to the bytes `sums`; return all bits that were set, ored."""
-    for lane in range(0, row, HITS_PER_VECTOR):
-        at = start + lane
-        a, b = load(block, at), load(block, at + strip)
-        c, d = load(block, at + 2 * strip), load(block, at + 3 * strip)
-        seen = either(seen, either(either(a, b), either(c, d)))
-        store(sums, lane, add(load(sums, lane), add(add(a, b), add(c, d))))
+def _add_rows(a, b, c, d, sums):  # type: ignore[no-untyped-def]
+    """Add one row of each of four strips to the bytes `sums`, all as words of eight shots; return their bits, ored.
+
+    A byte of hits alone stays below 256; with other bits set the sums are not used.
+    """
+    seen = np.uint64(0)
+    for at in range(sums.size):
+        seen |= (a[at] | b[at]) | (c[at] | d[at])
+        sums[at] += (a[at] + b[at]) + (c[at] + d[at])
     return seen
 
 
 @kernel(error_model="numpy", nogil=True)
 def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-def]
-    """Mark the hits in one row of each strip, which `_add_row` has just loaded into the cache."""
+    """Mark the hits in one row of each strip, which `_add_rows` has just loaded into the cache."""
     nothing = filled(block, 0)
     for each in range(STRIPS):
         first = start + each * strip
@@ -70,25 +73,22 @@ def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-de
 
 
 @kernel(error_model="numpy", nogil=True)
-def _add_opened(block, first, last, row, opened, hits):  # type: ignore[no-untyped-def]
-    """Add the rows from `first` to `last` to bytes, opened gates and the hits in them."""
-    below, nothing, one = filled(block, 0xFF), filled(block, 0), filled(block, 1)
+def _add_opened(words, first, last, row, opened, hits):  # type: ignore[no-untyped-def]
+    """Add the rows from `first` to `last`, words of eight shots, to bytes: opened gates and the hits in them."""
     for start in range(first, last, row):
-        for lane in range(0, row, HITS_PER_VECTOR):
-            shots = load(block, start + lane)
-            store(opened, lane, add(load(opened, lane), where_above(shots, below, one)))
-            store(hits, lane, add(load(hits, lane), where_above(shots, nothing, one)))
+        for at in range(row):
+            word = words[start + at]
+            of_gates = ~(word >> np.uint64(7)) & ONES
+            opened[at] += of_gates
+            hits[at] += word & of_gates
 
 
 @kernel(error_model="numpy", nogil=True)
-def _all_bits(seen):  # type: ignore[no-untyped-def]
-    """The bits of all bytes of a vector, ored."""
-    found = np.empty(HITS_PER_VECTOR, np.uint8)
-    store(found, 0, seen)
-    bits = np.uint8(0)
-    for byte in found:
-        bits |= byte
-    return bits
+def _any_byte(word):  # type: ignore[no-untyped-def]
+    """The bits of all bytes of a word, ored."""
+    for shift in (32, 16, 8):
+        word |= word >> np.uint64(shift)
+    return np.uint8(word & np.uint64(0xFF))
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -128,32 +128,37 @@ def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no
 @kernel(error_model="numpy", nogil=True)
 def _count(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
     """Of one signature, so that it is compiled once: without room for hits none are marked."""
-    seen, mark = np.uint8(0), hit_bits.size > 0
-    sums, opened = aligned(np.zeros(row + 64, np.uint8), row), aligned(np.zeros(row + 64, np.uint8), row)
-    first, left = np.int64(0), block.size // (STRIPS * row)
+    seen, mark, width = np.uint8(0), hit_bits.size > 0, row // 8
+    words = block[: block.size // 8 * 8].view(np.uint64)
+    sums, opened = np.zeros(width, np.uint64), np.zeros(width, np.uint64)
+    first, left = np.int64(0), words.size // (STRIPS * width)
     while left > 0:
         rows = min(left, MOST_ROWS // STRIPS)
-        strip = rows * row
+        strip = rows * width
         last = first + STRIPS * strip
-        of_stretch = zeros(sums)
-        for start in range(first, first + strip, row):
-            of_stretch = _add_row(block, start, strip, row, sums, of_stretch)
+        of_stretch = np.uint64(0)
+        for a in range(first, first + strip, width):
+            b, c, d = a + strip, a + 2 * strip, a + 3 * strip
+            of_stretch |= _add_rows(
+                words[a : a + width], words[b : b + width], words[c : c + width], words[d : d + width], sums
+            )
             if mark:
-                _mark_row(block, start, strip, row, hit_bits)
-        found = _all_bits(of_stretch)
+                _mark_row(block, 8 * a, 8 * strip, row, hit_bits)
+        found = _any_byte(of_stretch)
         if found & ~np.uint8(HIT):
-            sums[:] = np.uint8(0)
-            _add_opened(block, first, last, row, opened, sums)
-            add_bytes(opened, num_phases, gates)
+            sums[:] = np.uint64(0)
+            _add_opened(words, first, last, width, opened, sums)
+            add_bytes(opened.view(np.uint8), num_phases, gates)
         else:
             for phase in range(num_phases):
-                gates[phase] += (last - first) // num_phases
-        add_bytes(sums, num_phases, hits)
+                gates[phase] += 8 * (last - first) // num_phases
+        add_bytes(sums.view(np.uint8), num_phases, hits)
         seen |= found
         first, left = last, left - rows
+    rest = 8 * first
     if mark:
-        mark_hits_plainly(block[first:], hit_bits[first // BITS_PER_WORD :])
-    return seen | count_hits_plainly(block[first:], num_phases, gates, hits)
+        mark_hits_plainly(block[rest:], hit_bits[rest // BITS_PER_WORD :])
+    return seen | count_hits_plainly(block[rest:], num_phases, gates, hits)
 
 
 @kernel(error_model="numpy", nogil=True)

@@ -106,3 +106,12 @@ def add_bytes(row, num_phases, out):  # type: ignore[no-untyped-def]
         for phase in range(num_phases):
             out[phase] += part[phase]
     row[:] = np.uint8(0)
+
+
+@kernel(error_model="numpy", nogil=True)
+def contains(array, value):  # type: ignore[no-untyped-def]
+    """Whether an array of a few elements has a value; `min` would take numba longer to compile."""
+    found = False
+    for each in array:
+        found |= each == value
+    return found

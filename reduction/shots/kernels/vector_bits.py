@@ -12,12 +12,6 @@ from reduction.shots.kernels.vectors import everywhere, has, intrinsic, llvm_of,
 
 
 @intrinsic
-def either(typing: Any, x: Any, y: Any) -> Any:
-    """Bits that are set in one of two vectors or in both."""
-    return of_two("or_")(typing, x, y)
-
-
-@intrinsic
 def both(typing: Any, x: Any, y: Any) -> Any:
     """Bits that are set in both of two vectors."""
     return of_two("and_")(typing, x, y)

@@ -186,17 +186,6 @@ def smaller(typing: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic
-def where_above(typing: Any, x: Any, y: Any, value: Any) -> Any:
-    """`value` where signed `x` is above `y`, else 0, element by element."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        nothing = ir.Constant(llvm_of(value), None)
-        return builder.select(builder.icmp_signed(">", *args[:2]), args[2], nothing)
-
-    return value(x, y, value), code
-
-
-@intrinsic
 def larger(typing: Any, x: Any, y: Any) -> Any:
     """The larger one, element by element, as signed integers."""
 
