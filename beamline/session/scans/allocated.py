@@ -20,7 +20,7 @@ from plans.protocols import MoveTimes
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.names import TargetError
-from reduction.allocation.problem import Target, TimeCosts
+from reduction.allocation.problem import MANY, Target, TimeCosts
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -113,8 +113,11 @@ def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = 
 
 
 def advice(start: Start, context: AllocationContext, seen: Sequence[Array], found: Allocation) -> str:
-    """What would help most now, by the same prediction; empty if nothing would."""
+    """What would help most now, by the same prediction; empty if nothing would, and for large measurements, where the
+    plan would wait for it."""
     grids, _ = measured_grids(start, seen)
+    if sum(grid.points for grid in grids) >= MANY:
+        return ""
     changes = best_changes(list(of_measurement(grids)), _targets(start), context.costs(start), found)
     quicker = [(name, found.seconds / seconds) for name, seconds in changes if seconds < found.seconds / WORTH]
     each = ", ".join(f"{name} ({factor:.1f} times faster)" for name, factor in quicker[:FEW])
