@@ -18,9 +18,12 @@ import pytest
 from beamline.outputs.web.access import Access
 from beamline.records.logbook import append, new_note, read_logbook
 from beamline.session.lock import LOCK_FILE
+from plans.commissioning.crystal import find_crystal
 from tests.beamline.figures import wait_for
 from tests.beamline.raw_scans import Acquisition, acquire, scan_set_of
+from tests.beamline.test_finding_page import made
 from tests.beamline.web_pages import served
+from tests.plans.intervals import cold
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -28,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 SIZES = {"phone": (390, 844), "desk": (1440, 900), "hall": (3840, 2160)}
-PLOTS = ("spectra", "counting", "map", "drift")
+PLOTS = ("spectra", "counting", "map", "drift", "finding")
 HOSTILE = "<img src=x onerror=document.title='owned'> <b>bold</b> #jet"
 FIRST = 30
 """Documents of start, descriptor and seven whole points."""
@@ -46,9 +49,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data root with a finished scan of two passes, whose sample and note are hostile."""
+    """A data root with a finished scan of two passes and a finding, whose sample and note are hostile."""
     there = tmp_path_factory.mktemp("shown")
     acquire(there, scan_set_of(2, sample=HOSTILE))
+    documents, _ = made(find_crystal, cold(5))
+    documents[0][1].update(scan_id=3, sample=HOSTILE)
+    with Acquisition(there) as session:
+        session.take(documents, reduce=False)
     append(there, new_note(HOSTILE, who=HOSTILE[:100]))
     return there
 
@@ -93,7 +100,7 @@ def test_it_is_readable_at_each_width_in_light_and_dark(browser: Any, root: Path
                 drawn(page)
                 assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size][0]
                 assert page.locator("#sim").is_visible() and page.title().startswith("SIM ")
-                assert page.locator("#runs tbody tr").count() == 2
+                assert page.locator("#runs tbody tr").count() == 3
                 assert all(page.locator(f"#{plot} .main-svg").first.bounding_box()["height"] > 100 for plot in PLOTS)
                 found = json.loads(json.dumps(axe.run(page).response))["violations"]
                 grave = [each for each in found if each["impact"] in ("serious", "critical")]
@@ -146,7 +153,7 @@ def test_a_note_is_written_with_the_writing_link_and_the_token_leaves_the_addres
 def test_the_filter_shows_the_runs_with_all_its_words(browser: Any, root: Path) -> None:
     with served(root) as url, opened(browser, f"{url}/") as page:
         page.wait_for_selector("#runs tbody tr")
-        for words, number in (("br_k 2/2", 1), ("br_k", 2), ("nothing like that", 0), ("", 2)):
+        for words, number in (("br_k 2/2", 1), ("br_k", 2), ("nothing like that", 0), ("", 3)):
             page.fill("#runs-filter", words)
             assert page.locator("#runs tbody tr").count() == number, words
 
