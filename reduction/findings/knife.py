@@ -160,16 +160,15 @@ def fit_edge(position: Array, value: Array, variance: Array) -> BeamEdge:
         Light behind the blade, and its counting variance.
     """
     order = np.argsort(position)
-    x, y, error = position[order], value[order], variance[order]
+    x, y, counting = position[order], value[order], variance[order]
     level, top = float(y[-3:].mean()), float(y[:3].mean())
-    inner = x[(y > level + 0.1 * (top - level)) & (y < level + 0.9 * (top - level))]
-    step = float(np.diff(np.unique(x.round(3))).min(initial=1e3))
-    half = float(x[int(np.argmin(np.abs(y - 0.5 * (level + top))))])
-    width = max(float(np.ptp(inner)) if inner.size > 1 else 0.0, step)
-    width = min(max(width, 2 * NARROWEST), 0.5 * WIDEST)
-    best = np.array([float(inner.mean()) if inner.size else half, log(width), top - level, level])
+    last = float(x[y > level + 0.9 * (top - level)].max(initial=x[0]))
+    first = float(x[y < level + 0.1 * (top - level)].min(initial=x[-1]))
+    width = min(max(abs(first - last), 2 * NARROWEST), 0.5 * WIDEST)
+    best = np.array([0.5 * (first + last), log(width), top - level, level])
     scale = max(abs(top - level), 1.0)
-    for _ in range(2):  # the second time with the scatter of the first
+    error = counting
+    for _ in range(3):  # with the scatter of the fit before
         weight = 1 / np.sqrt(error)
 
         def residual(p: Array, weight: Array = weight) -> Array:
@@ -177,11 +176,12 @@ def fit_edge(position: Array, value: Array, variance: Array) -> BeamEdge:
 
         found = least_squares(
             residual, best, x_scale=[10.0, 0.3, scale, scale],
-            bounds=([-np.inf, log(NARROWEST), -np.inf, -np.inf], [np.inf, log(WIDEST), np.inf, np.inf]),
+            bounds=([x[0], log(NARROWEST), -inf, -inf], [x[-1], log(WIDEST), inf, inf]),
         )  # fmt: skip
         best = found.x
-        error = with_scatter(found.fun / weight, np.abs(y) + 1e-3 * scale, error, max(x.size - 4, 1))
+        error = with_scatter(found.fun / weight, np.abs(y) + 1e-3 * scale, counting, max(x.size - 4, 1))
     stddev = np.sqrt(np.diagonal(np.linalg.pinv(found.jac.T @ found.jac)))
+    stddev[stddev == 0] = inf  # the counts do not depend on it
     stddev[1] *= np.exp(best[1])
     scatter = np.empty_like(error)
     scatter[order] = np.sqrt(error)

@@ -46,6 +46,16 @@ def test_edges_have_right_errors(repeats: int) -> None:
     check_pulls(pulls)
 
 
+def test_a_narrow_edge_anywhere_between_two_coarse_positions_is_found() -> None:
+    """Close positions lie where the coarse ones had seemed to show it."""
+    rng = np.random.default_rng(4)
+    for centre in rng.uniform(-200, 200, 30):
+        places = np.append(np.linspace(-270.0, 270.0, 19), centre + rng.uniform(-8, 8) + np.linspace(-16.0, 16.0, 11))
+        light = rng.poisson(0.1 * (behind(centre, 5.0, 4e5, places) + 100.0)) / 0.1
+        found = fit_edge(places, light, np.maximum(light, 10.0) / 0.1)
+        assert found.is_seen and abs(found.centre - centre) < 5 * found.stddev[0] < 1.0, centre
+
+
 def test_both_beams_and_how_the_laser_is_steered_onto_the_xrays() -> None:
     rng = np.random.default_rng(1)
     found = find_knife(scan(blade(rng), blade(rng, off=-30.0)))
