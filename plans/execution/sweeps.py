@@ -34,6 +34,8 @@ END_TOLERANCE = 3e-4
 def take_sweeps(instruments: Instruments, one: ScanPass, rules: PointRules) -> MsgGenerator[None]:
     """Take one sweep for each entry of the pattern; a rejected one is recorded and taken again.
 
+    An axis that has moved, the delay for example, is brought back before.
+
     Parameters
     ----------
     instruments : Instruments
@@ -64,6 +66,8 @@ def take_sweeps(instruments: Instruments, one: ScanPass, rules: PointRules) -> M
             yield from checkpoint()
             if assessment.quality == GOOD:
                 break
+            if assessment.axis_moved:
+                yield from go_to(instruments, others, None, rules.supervision)
             yield from with_replies(rules.supervision.servers, partial(_wait, instruments, rules, assessment))
 
 
