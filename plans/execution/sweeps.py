@@ -48,7 +48,8 @@ def take_sweeps(instruments: Instruments, one: ScanPass, rules: PointRules) -> M
     settings = one.dwell_settings
     others = replace(one.positions[0], energy=None)
     yield from go_to(instruments, others, None, rules.supervision)
-    yield from bps.prepare(sweeper, sweep.trajectory(instruments.clock_rate), wait=True)
+    trajectory = sweep.trajectory(instruments.clock_rate)
+    yield from with_replies(rules.supervision.servers, partial(bps.prepare, sweeper, trajectory, wait=True))
     yield from bps.declare_stream(sweeper, name=FRAMES_STREAM, collect=True)
     yield from checkpoint()
     for segment, laser_on in enumerate(settings.pattern):
