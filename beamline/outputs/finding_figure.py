@@ -45,7 +45,8 @@ def draw_finding(axes: Axes, data: Mapping[str, Any]) -> None:
         axes.ticklabel_format(axis="x", useOffset=False)  # an energy is read, not added up
     if name in MARKED and data["finding_verdict"] == "good":
         numbers = {"": (data["finding_value"],), **json.loads(str(data["finding_numbers"]))}
-        axes.axvline(numbers[MARKED[name]][0], color=VERDICT_COLOURS["good"], lw=1, label="found")
+        if MARKED[name] in numbers:  # gates that were found earlier have no number on the axis
+            axes.axvline(numbers[MARKED[name]][0], color=VERDICT_COLOURS["good"], lw=1, label="found")
     if shown.any():
         axes.legend(frameon=False, fontsize=8)
     axes.set(xlabel=printable(data["finding_x_label"]), ylabel=printable(data["finding_y_label"]))
