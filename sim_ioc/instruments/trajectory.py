@@ -30,6 +30,8 @@ class SimTrajectory(SimDevice):
         Beamline time.
     start
         Begins to follow ramps that join; returns when the axis has arrived, or was stopped: whether it has arrived.
+    stop
+        Stops the axis where it is.
     limits
         Of the positions.
     speed
@@ -95,6 +97,8 @@ class SimTrajectory(SimDevice):
 
     def _fault(self) -> str:
         positions, times = self._points()
+        if len(positions) != self.number.value or len(times) != self.number.value - 1:
+            return f"{len(positions)} energies and {len(times)} times are too few for {self.number.value} points"
         if not np.isfinite([*positions, *times]).all() or min(times) <= 0:
             return "times must be above 0"
         if not all(self._limits.low <= each <= self._limits.high for each in positions):
