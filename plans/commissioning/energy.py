@@ -129,7 +129,7 @@ def _on_stage(bench: Bench, of_foil: Edge) -> dict[Axis, float]:
     if of_foil.name not in bench.foils:
         known = ", ".join(bench.foils) or "none"
         raise ValueError(
-            f"edge: the position of the foil_stage for the foil of {of_foil.name} is not known, of {known} it is; write"
+            f"edge: the foil_stage has no known position for the foil of {of_foil.name} (known: {known}); write"
             f" {of_foil.name} = POSITION below [commissioning.foils]"
         )
     position = bench.foils[of_foil.name]
