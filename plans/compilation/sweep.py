@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -52,13 +51,6 @@ class Sweep:
     def frames(self) -> int:
         """Frames in it."""
         return ceil(self.seconds / self.frame) + 1
-
-    @property
-    def fastest(self) -> float:
-        """Highest speed, keV/s."""
-        return max(
-            (last - first) / time for (first, last), time in zip(pairwise(self.energies), self.times, strict=True)
-        )
 
     def trajectory(self, clock_rate: float) -> dict[str, object]:
         """What the device is prepared with."""
