@@ -156,7 +156,7 @@ class KnifeEdges:
     """
 
     def __init__(self, bench: Bench, dwell: float, reach: float = 270.0) -> None:
-        if len(bench.knife) != 2 or bench.knife_diode is None:
+        if not bench.has_knife:
             raise MissingRoleError("knife", "there is no knife of two blades with a knife_diode behind it")
         self._bench, self._dwell, self._reach = bench, dwell, reach
         self.blades: Sequence[Axis] = bench.knife

@@ -139,11 +139,12 @@ class _Counts:
         self._along, self._across = bench.laser_steering
         self.before = (0.0, 0.0)
         self._found: Judged | None = None
-        diode = bench.knife_diode if bench.knife else None
+        diode = bench.knife_diode if bench.has_knife else None
         self._also = () if diode is None else (diode,)  # all events of a run read the same
         self._places: list[dict[str, Any]] = []
         self._all_places: list[dict[str, Any]] = []
         self._knife: list[Mapping[str, Any]] = []
+        self._edges = KnifeEdges(bench, KNIFE_DWELL) if bench.has_knife else None
 
     @property
     def rows(self) -> Rows:
@@ -190,9 +191,9 @@ class _Counts:
 
     def _by_knife(self, judge: Judge, conditions: Mapping[str, float]) -> MsgGenerator[list[Place]]:
         """Two crosses around where a knife shows that the beams meet; empty without one, or where it shows nothing."""
-        if not self._bench.knife:
+        if self._edges is None:
             return []
-        self._knife = list((yield from KnifeEdges(self._bench, KNIFE_DWELL).both(judge, conditions)))
+        self._knife = list((yield from self._edges.both(judge, conditions)))
         found = judge(self._knife, conditions)
         yield from prepare(self._bench, self._dwell)
         if found.verdict != "good":

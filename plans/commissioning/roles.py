@@ -163,6 +163,11 @@ class Bench:
     delay_sign: Axis | None = None
     supervision: Supervision = field(default_factory=Supervision)
 
+    @property
+    def has_knife(self) -> bool:
+        """Whether there are two blades, and a photodiode behind them."""
+        return len(self.knife) == 2 and self.knife_diode is not None
+
     def needed(self, role: str) -> Any:
         """The device of a role.
 

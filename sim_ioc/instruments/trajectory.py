@@ -97,7 +97,7 @@ class SimTrajectory(SimDevice):
 
     def _fault(self) -> str:
         positions, times = self._points()
-        if len(positions) != self.number.value or len(times) != self.number.value - 1:
+        if len(positions) != int(self.number.value) or len(times) != len(positions) - 1:
             return f"{len(positions)} energies and {len(times)} times are too few for {self.number.value} points"
         if not np.isfinite([*positions, *times]).all() or min(times) <= 0:
             return "times must be above 0"
