@@ -20,6 +20,7 @@ from reduction.counting.sweeps import Sweeps, on_grid
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.frames import Frames, dwells_of_frames, frames_of
 from reduction.documents.raw import RawRun
+from reduction.errors import ReductionError
 from reduction.settings import Settings
 
 Key = tuple[str, int]
@@ -76,8 +77,16 @@ class SweepStore:
         return tuple(found)
 
     def of_rows(self) -> Sweeps:
-        """Energies of all sweeps that have frames, in the order in which they came, which is that of the rows."""
+        """Energies of all sweeps that have frames, in the order in which they came, which is that of the rows.
+
+        Raises
+        ------
+        ReductionError
+            If there is none.
+        """
         found = [each for each in self.energies.values() if np.isfinite(each[0]).any()]
+        if not found:
+            raise ReductionError("no sweep has a frame that can be used: all are lost, late or off the grid")
         return Sweeps(*(np.stack(each, axis=1) for each in zip(*found, strict=True)))
 
 
@@ -90,9 +99,9 @@ def rates_on_grid(
     sums: CountingAccumulator, store: SweepStore, run: RawRun, pattern: Pattern, exclusions: Exclusions
 ) -> PointRates:
     """Rates at the points of the grid, a row a sweep, from the frames of an accumulator."""
-    of_frames = sums.result()
+    sweeps, of_frames = store.of_rows(), sums.result()
     assert of_frames.rows is not None  # of an accumulator
-    rows, _ = on_grid(of_frames.rows, store.of_rows(), run.grid)
+    rows, _ = on_grid(of_frames.rows, sweeps, run.grid)
     out = exclusions.mask(sums.pass_uids, sums.row_pass, run.grid.size)
     if out is not None:
         rows = replace(rows, state=np.where(out, np.int8(EMPTY), rows.state))
