@@ -63,7 +63,8 @@ def take_sweeps(instruments: Instruments, one: ScanPass, rules: PointRules) -> M
             phase.note(assessment.readings)
             if not (last and assessment.quality == GOOD):  # back while the frames are collected
                 yield from put(instruments.energy, sweep.energies[0], group="back")
-            yield from bps.collect(sweeper, name=FRAMES_STREAM, return_payload=False)
+            collect = partial(bps.collect, sweeper, name=FRAMES_STREAM, return_payload=False)
+            yield from with_replies(rules.supervision.servers, collect)
             yield from checkpoint()
             if assessment.quality == GOOD:
                 break
