@@ -86,7 +86,7 @@ def weights_on_grid(begin: Array, end: Array, exposure: Array, grid: Array) -> A
     return np.asarray(np.where(noisy[:, None], 0.0, result))
 
 
-def on_grid(rows: DwellRows, sweeps: Sweeps, grid: Array) -> tuple[DwellRows, float]:
+def on_grid(rows: DwellRows, sweeps: Sweeps, grid: Array) -> DwellRows:
     """Dwells of the frames as dwells at the points of a grid, a row a sweep.
 
     Parameters
@@ -99,10 +99,8 @@ def on_grid(rows: DwellRows, sweeps: Sweeps, grid: Array) -> tuple[DwellRows, fl
 
     Returns
     -------
-    rows : DwellRows
+    DwellRows
         With the correlation of neighbours.
-    averaged : float
-        Standard deviation of noise that differs from frame to frame, at a point, in that of a frame; median.
     """
     points, frames, number = grid.size, len(rows.state), rows.state.shape[1]
     weights = np.zeros((number, points, frames))
@@ -119,7 +117,7 @@ def on_grid(rows: DwellRows, sweeps: Sweeps, grid: Array) -> tuple[DwellRows, fl
     opened = np.where(exposure > 0, rows.weight, 0.0)
     gates = np.divide(opened.sum(axis=0), (exposure > 0).sum(axis=0), out=np.zeros(number), where=exposure.any(axis=0))
     variance = _summed(factor**2, rows.slot_var, exposure)
-    result = replace(
+    return replace(
         rows,
         state=state,
         weight=np.divide(gates, squares, out=np.zeros_like(squares), where=there),
@@ -132,7 +130,6 @@ def on_grid(rows: DwellRows, sweeps: Sweeps, grid: Array) -> tuple[DwellRows, fl
         ground=None if rows.ground is None else _ground(rows.ground, factor, exposure),
         neighbours=_neighbours(weights, factor, rows.slot_var, exposure, variance),
     )
-    return result, float(np.sqrt(np.median(squares[there]))) if there.any() else 1.0
 
 
 def _summed(factor: Array, values: Array, exposure: Array) -> Array:

@@ -101,7 +101,7 @@ def rates_on_grid(
     """Rates at the points of the grid, a row a sweep, from the frames of an accumulator."""
     sweeps, of_frames = store.of_rows(), sums.result()
     assert of_frames.rows is not None  # of an accumulator
-    rows, _ = on_grid(of_frames.rows, sweeps, run.grid)
+    rows = on_grid(of_frames.rows, sweeps, run.grid)
     out = exclusions.mask(sums.pass_uids, sums.row_pass, run.grid.size)
     if out is not None:
         rows = replace(rows, state=np.where(out, np.int8(EMPTY), rows.state))

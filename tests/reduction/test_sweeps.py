@@ -104,7 +104,7 @@ def expected(reference) -> Spectrum:
 def deviations(reference, repeats, noise=0.0):
     """Transients of the first slot minus the true one in many sweeps, and the covariance that they claim."""
     rng, true = np.random.default_rng(7), expected(reference).transient[0]
-    found = [spectrum_of(on_grid(frames(rng, noise=noise), sweeps(), GRID)[0], reference) for _ in range(repeats)]
+    found = [spectrum_of(on_grid(frames(rng, noise=noise), sweeps(), GRID), reference) for _ in range(repeats)]
     return np.array([each.transient[0] - true for each in found]), np.array(
         [each.covariance.between(0, 0) for each in found]
     )
@@ -157,7 +157,7 @@ def test_neighbours_are_correlated_as_they_scatter():
     flux, none = np.full(hits.shape[:2], FLUX), np.zeros(sweeps_taken, np.int64)
     counted = rows_of_counts(hits, np.full(hits.shape, GATES), flux, none.astype(bool), none, none[:1])
     energies = (np.repeat(each[:, None], sweeps_taken, axis=1) for each in (begin, end))
-    binned, _ = on_grid(counted, Sweeps(*energies), grid)
+    binned = on_grid(counted, Sweeps(*energies), grid)
     scatter = np.corrcoef(binned.slot_mu[:, :, 0])
     for distance, claimed in enumerate(binned.neighbours.counting[:, :, 0, 0], start=1):
         assert np.diag(scatter, distance) == pytest.approx(claimed[:-distance], abs=4.5 / np.sqrt(sweeps_taken))
@@ -171,7 +171,7 @@ def test_a_point_without_frames_is_lost_and_its_neighbours_are_not():
     away = np.abs((BEGIN + END) / 2 - GRID[50])
     rows, lost = frames(rng), away < half_widths(GRID)[50]
     rows.state[lost, 0] = -1
-    binned, _ = on_grid(rows, sweeps(), GRID)
+    binned = on_grid(rows, sweeps(), GRID)
     assert set(np.flatnonzero(binned.state[:, 0] < 0)) == {49, 50, 51}  # of these two, all frames are on one side
     assert (binned.state[:, 1] >= 0).all()
     assert binned.slot_var[48, 0, 0] == pytest.approx(binned.slot_var[48, 1, 0], rel=0.1)
