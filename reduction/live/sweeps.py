@@ -58,7 +58,8 @@ class SweepStore:
         self._note(key, frames, data)
         begin, end = np.full(run.frames, np.nan), np.full(run.frames, np.nan)
         begin[frames.index], end[frames.index] = frames.begin, frames.end
-        if key not in self.energies or (data["quality"] == GOOD and frames.index.size):
+        known = key in self.energies and np.isfinite(self.energies[key][0]).any()
+        if not known or (data["quality"] == GOOD and frames.index.size):
             self.energies[key] = begin, end
         return list(dwells_of_frames(frames, event, run, pattern, before))
 
