@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from beamline.formatting import own_style
-from reduction.allocation.allocate import Allocation
+from reduction.allocation.allocate import PATTERNS, Allocation
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.predicted import predicted
 
@@ -63,7 +63,7 @@ def _draw_transient(
 def _draw_time(panel: Axes, found: Allocation, grid: ExpectedGrid, cycles: np.ndarray) -> None:
     of_cycle = len(found.pattern) * grid.dwell
     panel.plot(grid.position, cycles * of_cycle, ".", ms=4, label=f"allocated, {cycles.sum() * of_cycle / 3600:.2f} h")
-    even = max(one.even for one in found.targets) * of_cycle
+    even = max(one.even for one in found.targets) * len(PATTERNS[0]) * grid.dwell  # the cycles of its own laser states
     panel.axhline(even, ls="--", lw=0.8, color="0.5", label="even grid")
     panel.set_ylabel("dwells / s")
     panel.set_yscale("log")
