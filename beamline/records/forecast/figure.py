@@ -42,7 +42,8 @@ def allocation_figure(
         if grids[index].axis == "laser_delay":
             for panel in (above, below):
                 panel.set_xscale("symlog", linthresh=LINEAR)
-    figure.suptitle(title, fontsize="medium")
+    shown = f" ({number} of {len(grids)} grids are drawn)" if number < len(grids) else ""
+    figure.suptitle(f"{title}{shown}", fontsize="medium")
     return figure
 
 
