@@ -21,7 +21,7 @@ from beamline.studies.rehearsal.record import RehearsalRecord
 FAULT_LASTS = 0.5
 """Seconds of wall time."""
 FIRST_FAULT = 60
-"""Events before the first fault, and between two of them times its number."""
+"""Events before the first fault, and from each fault to the next."""
 GRAPHITE = "graphite"
 PARENT_CHECK = 1.0
 """Seconds of wall time."""
