@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import h5py
@@ -37,7 +39,7 @@ def read_image(path: Path) -> Array:
             pass
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}") from error
-    data = _read_hdf5(path) if path.suffix in HDF5 else _read_by_fabio(path)
+    data = _read_hdf5(path) if path.suffix.lower() in HDF5 else _read_by_fabio(path)
     if data.ndim != 2:
         raise ImageError(f"{path} is no image: it has the shape {data.shape}")
     return data
@@ -45,13 +47,15 @@ def read_image(path: Path) -> Array:
 
 def _read_hdf5(path: Path) -> Array:
     """The first frame of the stack where areaDetector and NeXus have it."""
+    with suppress(ImportError):  # it comes with fabio, and makes h5py read what Eiger and Blosc compress
+        import_module("hdf5plugin")
     try:
         with h5py.File(path) as file:
             there = next((file[name] for name in DATASETS if isinstance(file.get(name), h5py.Dataset)), None)
             if there is None:
                 raise ImageError(f"{path} has no image: none of the datasets {', '.join(DATASETS)}")
             return np.asarray(there[0] if there.ndim > 2 else there[()], dtype=np.float64)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, LookupError, RuntimeError, ValueError, TypeError) as error:  # a stack without a frame: LookupError
         raise ImageError(f"{path} is no image that h5py reads ({error})") from error
 
 
