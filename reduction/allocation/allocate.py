@@ -174,7 +174,7 @@ def _even_cycles(problem: Problem) -> tuple[Array, Array, list[int]]:
     for (quantity, _), each, low, wanted in zip(problem.quantities, parts, never, problem.wanted, strict=True):
         _refuse_out_of_reach(quantity, float(each.sum()), float(low), float(wanted))
     found = np.maximum(1.0, parts.sum(axis=1) / (problem.wanted - never))
-    leading = np.argsort(-found)[:LEADING].tolist()
+    leading = sorted({*np.argsort(-found)[:LEADING].tolist(), *problem.weighted})
     chosen = leading if problem.large else None
     cycles = reaching(problem, float(found.max()) * ones, ones, chosen)
     if problem.large:

@@ -130,6 +130,12 @@ class Problem:
             rows = np.concatenate([rows, weights[None] / weights.sum()])
         return np.asarray(rows / self.wanted)
 
+    @property
+    def weighted(self) -> list[int]:
+        """Quantities of which a mean is wanted: without one of them it would be too small."""
+        means = self.limits[(self.limits > 0).sum(axis=1) > 1]
+        return np.flatnonzero((means > 0).any(axis=0)).tolist()
+
     def with_pattern(self, pattern: tuple[int, ...], cycles: Array) -> Problem:
         """The same targets with other laser states, what all points share predicted for other times."""
         if pattern == self.pattern:

@@ -25,7 +25,8 @@ HALF = 0.5
 MIXTURES = (0.0, 0.1, 0.05, 0.2, 0.35, 0.5, 0.75, 1.0)
 """Shares of the time spent evenly that are compared."""
 LEADING = 3
-"""Quantities of a large measurement, those that take longest, for which other models and rhythms are compared."""
+"""Quantities of a large measurement, those that take longest, for which other models and rhythms are compared; those
+with weights come on top."""
 
 
 @dataclass(frozen=True)
