@@ -109,5 +109,5 @@ def _ratio(
     ratio = float(true[0] / true[1])
     weights = above - ratio * below
     stddev = float(np.sqrt(weights @ series.difference_covariance[number, number] @ weights))
-    value, scale = float(weights @ series.difference[number]), float(abs(below @ series.difference[number]))
-    found.add(f"C, {name}", ratio + value / scale, ratio, stddev / scale, value / stddev)
+    value, scale = (float(each @ series.difference[number]) for each in (weights, below))
+    found.add(f"C, {name}", ratio + value / scale, ratio, stddev / abs(scale), np.sign(scale) * value / stddev)
