@@ -14,7 +14,7 @@ from typing import Any
 
 from beamline.config.own_files import read_own, replace_file
 from beamline.records.journal import journal_directory, uid_of
-from beamline.records.journal.ends import is_being_written, start_and_stop
+from beamline.records.journal.ends import ends_with_stop, is_being_written, start_and_stop
 from beamline.records.journal.files import FileState, run_states
 from beamline.records.journal.seal import NO_START
 from beamline.records.runs.run import unfit_start
@@ -115,4 +115,5 @@ def _look(path: Path) -> tuple[bool, ListedRun]:
     why = NO_START if start is None else unfit_start(start, uid_of(path))
     if start is None or why:
         return is_whole, ListedRun({}, why if is_whole else "")
-    return is_whole, ListedRun({key: start[key] for key in KEPT if key in start}, stopped=stop is not None)
+    stopped = stop is not None and ends_with_stop(path)  # bytes after it are still to be set aside
+    return is_whole, ListedRun({key: start[key] for key in KEPT if key in start}, stopped=stopped)
