@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -35,6 +34,25 @@ def kernel(**options: Any) -> Callable[[Kernel], Kernel]:
     return compiled
 
 
+class KernelFiles(IndexDataCacheFile):  # type: ignore[misc]
+    """Compiled overloads of one kernel in the folder of this user, and those of an installation that others have made.
+
+    What the installation lacks, or has for another processor, is kept in the folder of the user.
+    """
+
+    def __init__(self, own: Path, installed: Path, name: str, stamp: str) -> None:
+        super().__init__(str(own), name, stamp)
+        self._installed = IndexDataCacheFile(str(installed), name, stamp)
+
+    def load(self, key: Any) -> Any:
+        """The compiled kernel; None if neither has it."""
+        found = super().load(key)
+        if found is None:
+            with suppress(OSError):  # there is no such folder, or it is for others alone
+                found = self._installed.load(key)
+        return found
+
+
 class SourceCache(FunctionCache):  # type: ignore[misc]
     """Compiled overloads of one kernel, discarded when a source has changed and recompiled when unreadable."""
 
@@ -42,17 +60,8 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
         super().__init__(function)
         folder = Path(function.__code__.co_filename).parent
         stamp = sources_digest(ROOM if folder.is_relative_to(ROOM) else folder)
-        self._cache_file = IndexDataCacheFile(
-            self._place(Path(function.__code__.co_filename)), self._impl.filename_base, stamp
-        )
-
-    def _place(self, source: Path) -> str:
-        """Where compiled kernels are: those of an installation that this user cannot write to are used nevertheless."""
-        installed = source.parent / "__pycache__"
-        theirs = not numba_config.CACHE_DIR and not os.access(installed, os.W_OK)
-        if theirs and (installed / f"{self._impl.filename_base}.nbi").exists():
-            return str(installed)
-        return str(self.cache_path)
+        installed = folder / "__pycache__" if not numba_config.CACHE_DIR else Path(self.cache_path)
+        self._cache_file = KernelFiles(Path(self.cache_path), installed, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled kernel; None makes numba compile it."""
