@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 from beamline.records.journal import run_files
 from beamline.session.simulators import simulated_beamline
@@ -44,16 +45,17 @@ def rehearse(folder: Path, share: float, notify: Notify) -> dict[str, Path]:
     """
     parts = programme(share)
     roots = {name: folder / name for name in parts}
-    running: list[subprocess.Popen[str]] = []
+    running, ending = list[subprocess.Popen[str]](), Event()
     with ThreadPoolExecutor(len(parts)) as pool:
         jobs = [
-            pool.submit(_beam_time, name, part, _seed(number, roots[name]), folder, share, notify, running)
+            pool.submit(_beam_time, name, part, _seed(number, roots[name]), folder, share, notify, running, ending)
             for number, (name, part) in enumerate(parts.items())
         ]
         try:
             failures = [text for job in jobs if (text := job.result())]
         except KeyboardInterrupt:
-            for process in running:
+            ending.set()
+            for process in list(running):
                 process.send_signal(signal.SIGTERM)
             raise
     if failures:
@@ -74,6 +76,7 @@ def _beam_time(
     share: float,
     notify: Notify,
     running: list[subprocess.Popen[str]],
+    ending: Event,
 ) -> str:
     """Rehearse one beam time in a process; why it did not come to its end, or nothing."""
     command = [sys.executable, "-m", "beamline.studies.rehearsal.station", "--beam-time", name]
@@ -88,6 +91,8 @@ def _beam_time(
             start_new_session=True,  # Ctrl-C in the terminal reaches it through this process alone
         )
         running.append(process)
+        if ending.is_set():  # Ctrl-C while the simulator started
+            process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
         last = ""
         for line in process.stdout:
