@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from beamline.records.forecast.expected import ExpectedSample, grids_of
 from reduction.allocation.allocate import PATTERNS, Allocation, seconds_with
 from reduction.allocation.expected import ExpectedGrid
@@ -79,8 +81,8 @@ def seconds_or_none(
     grids: Sequence[ExpectedGrid], targets: Sequence[Target], costs: TimeCosts, found: Allocation,
     pattern: tuple[int, ...] | None = None,
 ) -> float | None:  # fmt: skip
-    """Time with the same shares; None where a target is out of reach."""
+    """Time with the same shares; None where a target is out of reach, or nothing can be predicted."""
     try:
         return seconds_with(grids, targets, costs, found, pattern)
-    except (TargetError, ReductionError):
+    except (TargetError, ReductionError, np.linalg.LinAlgError):
         return None
