@@ -101,7 +101,9 @@ class FindingRun:
         start = self.start
         if start is None or not self._rows:
             return None
-        judge = getattr(judges_of(start[JUDGE]), str(start["plan_name"]).removeprefix(PLAN))
+        judge = getattr(judges_of(start[JUDGE]), str(start["plan_name"]).removeprefix(PLAN), None)
+        if judge is None:
+            return None  # a finding of a later version
         try:
             found: FindingResult = judge(self._rows, start["conditions"])
         except (ArithmeticError, IndexError, KeyError, ValueError, np.linalg.LinAlgError):
