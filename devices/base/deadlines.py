@@ -59,7 +59,7 @@ class Deadlines:
         with self._changed:
             deadline = Deadline(monotonic() + seconds, next(self._numbers), function)
             heapq.heappush(self._waiting, deadline)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # a forked process has no thread of its own
                 self._thread = Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
             elif self._waiting[0] is deadline:
@@ -83,6 +83,7 @@ class Deadlines:
 
 
 _OF_PROCESS = Deadlines()
+"""The one of this process: a status has no owner that could hand it one."""
 
 
 def call_later(seconds: float, function: Callable[[], None]) -> Deadline:

@@ -153,7 +153,8 @@ class _Series:
             rows.append((yield from count(self._bench, {}, self._dwell, number, labels=labels)))
         if filters is None:
             return rows
-        for added in np.tile(FILTERS, COUNTS):
-            settings, labels = {filters: own["present_attenuator"] + float(added)}, {**own, FILTER_KEY: float(added)}
+        before = own["present_attenuator"]
+        for added in [each for each in np.tile(FILTERS, COUNTS).tolist() if is_in_reach(filters, before + each)]:
+            settings, labels = {filters: before + added}, {**own, FILTER_KEY: added}
             rows.append((yield from count(self._bench, settings, self._dwell, len(rows), labels=labels)))
         return rows

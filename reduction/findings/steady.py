@@ -20,6 +20,8 @@ BRIGHT, DIM = 0.5, 0.01
 """Photons per pulse above which attenuation helps, and below which counting is slow."""
 GAIN_RANGE = 20.0
 """Of the rates of I0 for which its gain is left as it is."""
+SAME = 0.2
+"""Absorbance; a smaller change is not worth while."""
 AIM = 0.3
 """Photons per pulse to attenuate to: pile-up of unequal bunches is then below a percent of the transient."""
 SATURATED = 0.9
@@ -80,11 +82,13 @@ class FluxKnobs:
     def settings(self, photons: float, i0_rate: float) -> dict[str, float]:
         """Absorbance for `AIM` photons per pulse, or without filters where there are fewer; gain for I0 below its most.
 
-        A gain within a factor of `GAIN_RANGE` of the best one stays.
+        An absorbance within `SAME` of the best one stays, and a gain within a factor of `GAIN_RANGE`.
         """
         found: dict[str, float] = {}
         if self.absorbance >= 0 and (photons > BRIGHT or self.absorbance > self.least_absorbance):
-            found["attenuator"] = round(max(self.absorbance + log(photons / AIM), self.least_absorbance), 3)
+            wanted = round(max(self.absorbance + log(photons / AIM), self.least_absorbance), 3)
+            if abs(wanted - self.absorbance) > SAME:
+                found["attenuator"] = wanted
         passed = exp(self.absorbance - found["attenuator"]) if "attenuator" in found else 1.0
         if self.gain > 0 and not self.i0_most / GAIN_RANGE < i0_rate * passed < self.i0_most:
             found["i0_gain"] = _step_below(self.gain * self.i0_most / (i0_rate * passed))
@@ -190,12 +194,12 @@ def find_flux(series: Series, filtered: Attenuated | None = None, knobs: FluxKno
         return found.with_doubt(f"{what}, but the brightest bunch is saturated: attenuate by {mu / AIM:.2g}.")
     if mu > BRIGHT:
         return found.with_doubt(f"{what}: attenuate by {factor:.2g}, to {AIM} photons.")
-    if mu < DIM:
-        return found.with_doubt(f"{what}: more solid angle, sample or flux would help.")
     bent, error = numbers["i0_nonlinearity"]
     if abs(bent) > max(NONLINEAR, 4 * error):
         return found.with_doubt(f"{what}: I0 is not linear ({100 * bent:+.1f} %). Its dark, its gain, its voltage?")
-    return found if noise < I0_NOISE else found.with_doubt(f"{what}: raise the gain of I0, or look for its noise.")
+    if noise > I0_NOISE:
+        return found.with_doubt(f"{what}: raise the gain of I0, or look for its noise.")
+    return replace(found, reason=f"{what}: more solid angle, sample or flux would help.") if mu < DIM else found
 
 
 def find_jet(series: Series) -> FindingResult:

@@ -96,7 +96,7 @@ def test_what_is_to_be_done_is_named() -> None:
     for series, verdict, words in (
         (series_of(rng, 1.2, quiet), "look", "attenuate by 4"),
         (series_of(rng, 3.0, quiet), "look", "brightest bunch is saturated"),
-        (series_of(rng, 0.005, quiet), "look", "more solid angle"),
+        (series_of(rng, 0.005, quiet), "good", "more solid angle"),
         (series_of(rng, 0.1, quiet, i0_noise=0.02), "look", "gain of I0"),
         (replace(dark, i0=np.full(40, 1e3 * DWELL)), "bad", "No beam"),
         (replace(dark, hits=np.zeros_like(dark.hits)), "bad", "Dead detector"),
@@ -109,7 +109,13 @@ def test_what_is_to_be_done_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("mu", "absorbance", "wanted"),
-    [(0.15, 0.0, None), (0.05, 1.0, 0.0), (0.9, 0.0, np.log(3.0)), (0.25, 1.0, 1.0 + np.log(0.25 / 0.3))],
+    [
+        (0.15, 0.0, None),
+        (0.05, 1.0, 0.0),
+        (0.9, 0.0, np.log(3.0)),
+        (0.2, 1.0, 1.0 + np.log(0.2 / 0.3)),
+        (0.28, 1.0, None),
+    ],
 )
 def test_filters_are_recommended_for_three_tenths_of_a_photon(
     mu: float, absorbance: float, wanted: float | None

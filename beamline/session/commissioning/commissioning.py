@@ -27,6 +27,8 @@ STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
 which needs none. With a part of the laser the onset is seen, which is enough for the overlap; time zero to some ps
 needs all of the laser, and comes last, since it drifts."""
+ADVICE = ("flux",)
+"""Findings that a person may leave as they are: a doubt about one of them is printed, and the next step follows."""
 PUMPED = ("time_zero", "overlap")
 """Findings with the laser on."""
 
@@ -69,7 +71,7 @@ class Commissioning:
 
         Steps for which there are no devices are left out: boxcars, a foil, an attenuator, a knife, motors of crystal,
         lens and laser. The laser has meanwhile the fluence of ``[commissioning]``, if that has one. Stops at the first
-        finding that is not good or not confirmed; what was set before it stays.
+        finding that is not good or not confirmed; what was set before it stays. A doubt about the flux is only printed.
 
         Examples
         --------
@@ -99,8 +101,11 @@ class Commissioning:
             if name in self._impossible():
                 continue
             yield from self.plans[f"find_{name}"](apply=True, **arguments, **self._fluence(name))
-            if why := self.known.why_not_set(name):
+            why = self.known.why_not_set(name)
+            if why and (name not in ADVICE or self.known.latest()[name].verdict == "bad"):
                 raise CommissioningError(f'{step}: {why}. Then go on with RE(commission(first="{step}"))')
+            if why:
+                print(f"{step}: {why}. The steps that follow do without.")
         self.findings()
 
     def check_all(self) -> MsgGenerator[None]:
