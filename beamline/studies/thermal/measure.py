@@ -9,6 +9,7 @@ import numpy as np
 
 from beamline.outputs.comparison.content import common_windows
 from beamline.outputs.export.about import absorption_edge
+from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
 from beamline.outputs.thermal.content import Thermal, reach_of, thermal_of
 from beamline.studies.numbers.number import Collected, StudyResult
@@ -46,7 +47,11 @@ def results_of_seed(seed: int) -> Found:
     others = [("rings", peaks), ("theory", amplitude), *([("graphite", geometry)] * (seed % CALIBRATED == 0))]
     for kind, measure in others:
         collected = Collected(kind, "", ())
-        measure(rng, collected)
+        try:
+            measure(rng, collected)
+        except (ReductionError, ExportError) as error:
+            found.append(f"{kind} {seed}: {error}")
+            continue
         found.append(collected.result())
     return found
 
