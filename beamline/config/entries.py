@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PositiveFloat,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from plans.times import MoveTimes
 
@@ -35,6 +44,9 @@ class CommissioningEntry(Section):
     """Hours after which a finding that scans depend on is noted at their start."""
     fluence: float | None = Field(default=None, gt=0)
     """Laser fluence (mJ/cm2) while `commission` looks for time zero and overlap; without it the present one."""
+    lifetime: tuple[PositiveFloat, PositiveFloat] | None = None
+    """Lifetime (ps) of the fast decay of the sample's transient and its error, if known: `commission` then takes half
+    of the time for time zero."""
     foils: dict[str, FiniteFloat] = Field(default_factory=dict)
     """Position of the foil stage for the foil of each edge, for example ``Br_K = 10.0``."""
     i0_most: float = Field(default=5e6, gt=0)

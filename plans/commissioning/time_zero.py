@@ -103,6 +103,7 @@ def find_time_zero(
     target: float = 2.5,
     most_passes: int = 30,
     fluence: float | None = None,
+    lifetime: Sequence[float] | None = None,
     dwell: float = 4.0,
     md: Mapping[str, Any] | None = None,
 ) -> MsgGenerator[Judged]:
@@ -132,6 +133,9 @@ def find_time_zero(
         Most passes over the rise, of eight counts each.
     fluence : float, optional
         Laser fluence meanwhile, mJ/cm2; by default as it is. More of it saves time as long as the transient grows.
+    lifetime : sequence of float, optional
+        Lifetime (ps) of the fast decay of this sample's transient, and its error, where that is known: it takes half of
+        the time then. A rise that contradicts it is doubted.
     dwell : float
         Beamline seconds of each count.
     md : dict, optional
@@ -163,6 +167,7 @@ def find_time_zero(
     """
     check_passes_and_dwell(most_passes, dwell)
     check_positive("target", target, "ps")
+    known_decay = known_lifetime(lifetime)
     if near is not None:
         check_positive("near", near, "ps")
     time_zero, pump = bench.needed("time_zero"), (yield from pumped(bench, edge, energy, fluence))
@@ -176,6 +181,7 @@ def find_time_zero(
         "tick_ps": 1e3 * getattr(bench.instruments.counters[0], "tick_ns", 0.0),
         "sign": (yield from sign_of_delay(bench)),
         "can_turn": float(bench.delay_sign is not None),
+        **known_decay,
     }
     taken = DelayCounts(bench, time_zero, dwell, spacing * pump.divider)
     known: list[KnownOnset] = []
@@ -199,6 +205,22 @@ def find_time_zero(
         lambda: taken.all_rows, pump.delay,
     )  # fmt: skip
     return (yield from find(bench, search, apply, md))
+
+
+def known_lifetime(lifetime: Sequence[float] | None) -> dict[str, float]:
+    """The same as conditions of a finding.
+
+    Raises
+    ------
+    ValueError
+        If it is not a lifetime and its error, both above zero.
+    """
+    if lifetime is None:
+        return {}
+    if len(lifetime) != 2:
+        raise ValueError(f"lifetime takes a value and its error in ps, such as (120, 20), not {lifetime!r}")
+    value, error = (check_positive("lifetime", each, "ps") for each in lifetime)
+    return {"lifetime_ps": value, "lifetime_error_ps": error}
 
 
 def _moved(bench: Bench, pump: Pumped) -> Sequence[Axis]:

@@ -109,6 +109,7 @@ class TimeZeroJudge:
             allowed=self._allowed(rows, conditions),
             delay_sign=int(conditions.get("sign", 1)),
             can_turn=bool(conditions.get("can_turn", 0)),
+            lifetime=_lifetime(conditions),
         )
 
     def _allowed(self, rows: Rows, conditions: Conditions) -> AllowedOnset | None:
@@ -116,6 +117,13 @@ class TimeZeroJudge:
             return light.onset
         near = conditions.get("near_ps", 0.0)
         return AllowedOnset(-near, near, 0) if near else None
+
+
+def _lifetime(conditions: Conditions) -> tuple[float, float] | None:
+    """That is known, and its error, ps."""
+    if "lifetime_ps" not in conditions:
+        return None
+    return conditions["lifetime_ps"], conditions["lifetime_error_ps"]
 
 
 def _setting(rows: Rows, conditions: Conditions) -> NDArray[np.float64]:

@@ -81,7 +81,7 @@ class Rise:
         return np.sort(chosen)
 
 
-def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
+def fit_rise(delay: Array, value: Array, variance: Array, lifetime: tuple[float, float] | None = None) -> Rise:
     """Fit the rise.
 
     Parameters
@@ -89,14 +89,20 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
     delay : ndarray, shape (N,), ps
         Ascending with the time after the pump.
     value, variance : ndarray, shape (N,)
+    lifetime : tuple of float, optional
+        ps; lifetime of the transient's fast decay and its error, where that is known: time zero then needs half of the
+        counts.
     """
     error = np.sqrt(variance)
+    prior, prior_stddev = PRIOR.copy(), PRIOR_STDDEV.copy()
+    if lifetime is not None:
+        prior[1], prior_stddev[1] = np.log(lifetime[0]), lifetime[1] / lifetime[0]
 
     def linear(x: Array) -> Array:
         return np.asarray(np.linalg.lstsq(_basis(x, delay) / error[:, None], value / error, rcond=None)[0], np.float64)
 
     def residual(x: Array) -> Array:
-        return np.append((value - _basis(x, delay) @ linear(x)) / error, (x[1:] - PRIOR) / PRIOR_STDDEV)
+        return np.append((value - _basis(x, delay) @ linear(x)) / error, (x[1:] - prior) / prior_stddev)
 
     found = min(
         (
@@ -106,7 +112,7 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
         key=lambda each: float(each.cost),
     )
     amplitudes = linear(found.x)
-    covariance = _covariance(_slopes(found.x, amplitudes, delay) / error[:, None])
+    covariance = _covariance(_slopes(found.x, amplitudes, delay) / error[:, None], prior_stddev)
     stddev = np.sqrt(np.diagonal(covariance))
     fine = np.linspace(delay.min(), delay.max(), 400)
     sigma = float(np.exp(found.x[1]))
@@ -138,8 +144,8 @@ def _slopes(x: Array, amplitudes: Array, at: Array) -> Array:
     return np.concatenate([np.stack(columns, axis=1), _basis(x, at)], axis=1)
 
 
-def _covariance(jacobian: Array) -> Array:
+def _covariance(jacobian: Array, prior_stddev: Array) -> Array:
     """Covariance of all parameters from their derivatives over errors."""
     information = jacobian.T @ jacobian
-    information[[1, 2], [1, 2]] += PRIOR_STDDEV**-2
+    information[[1, 2], [1, 2]] += prior_stddev**-2
     return np.asarray(np.linalg.pinv(information), np.float64)

@@ -24,6 +24,8 @@ POOREST = 60.0
 """ps; largest standard deviation of time zero."""
 ROUGH = 20.0
 """ps; part of the error of an onset without its rise, whose response and lifetimes are not fitted."""
+ANOTHER, LEAST_NEWS = 4.0, 0.05
+"""Errors by which the lifetime may differ from the known one, and the least part of its variance that these have."""
 UNLIKELY = 1e-4
 """p-value below which a rise is doubtful."""
 
@@ -55,6 +57,8 @@ class TimeZeroScan:
         Of the delay in the first count: -1 where the delay generator works the other way.
     can_turn : bool
         Whether that can be set.
+    lifetime : tuple of float, optional
+        ps; of the transient's fast decay and its error, where that is known.
     """
 
     setting: Array
@@ -70,6 +74,7 @@ class TimeZeroScan:
     allowed: AllowedOnset | None = None
     delay_sign: int = 1
     can_turn: bool = False
+    lifetime: tuple[float, float] | None = None
 
     def trace(self) -> SlotTrace:
         """All counts but those of the rise."""
@@ -109,7 +114,9 @@ def measure_rise(scan: TimeZeroScan, found: Onset | None) -> RiseScan | None:
     if found is None or found.high - found.low > 4 * NARROW:
         return None
     since, value, variance = _rise(scan, found)
-    return RiseScan(since, value, variance, fit_rise(since, value, variance)) if since.size >= LEAST_POINTS else None
+    if since.size < LEAST_POINTS:
+        return None
+    return RiseScan(since, value, variance, fit_rise(since, value, variance, scan.lifetime))
 
 
 def best_delays(rise: RiseScan, number: int) -> Array:
@@ -245,6 +252,19 @@ def _signed(
     return result
 
 
+def _another_lifetime(scan: TimeZeroScan, rise: Rise) -> str:
+    """Whether the counts contradict the lifetime that is known; empty if not, or if none is."""
+    if scan.lifetime is None:
+        return ""
+    (known, error), fitted = scan.lifetime, float(np.exp(rise.parameters[2]))
+    prior = (error / known) ** 2  # the fitted one leans on it: by so much less than its error they differ by chance
+    if np.log(fitted / known) ** 2 < ANOTHER**2 * max(prior - rise.covariance[2, 2], LEAST_NEWS * prior):
+        return ""
+    return (
+        f"it decays with {fitted:.0f} ps, not with {known:g} +- {error:g} ps: give the lifetime of this sample, or none"
+    )
+
+
 def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -> FindingResult:
     of_onset = _numbers(scan, found, found.middle + rise.zero, rise.zero_stddev)  # sign * setting + slot * spacing
     numbers = {
@@ -258,6 +278,8 @@ def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -
     where = f"Pump and probe coincide at {1e-3 * _t0(scan, numbers):.4f} ns"
     what = f"{where}; t0 was off by {numbers['off_ps'][0]:.1f} ps, the response has {rise.sigma:.0f} ps"
     result = _signed(scan, found, numbers, what, curve)
+    if result.verdict == GOOD and (why := _another_lifetime(scan, rise)):
+        return result.with_doubt(f"{what}, but {why}.")
     if result.verdict == GOOD and chi_square_p_value(rise.chi_square, max(rise.freedom, 1)) < UNLIKELY:
         return result.with_doubt(f"{what}, but the fit is poor (chi-square {rise.chi_square:.0f} for {rise.freedom}).")
     return result

@@ -55,6 +55,7 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
         def make(apply: bool, **arguments: Any) -> Any:
             asked.append(name)
             assert arguments.get("fluence") == (12.0 if name == "time_zero" else None)
+            assert arguments.get("lifetime") == ((120.0, 20.0) if name == "time_zero" else None)
             one = event(outcome, time.time())
             one["data"]["finding_name"] = name
             store(found, one)
@@ -65,7 +66,7 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
     outcomes = {"threshold": "set", "gate": gate, "time_zero": "set"}
     plans = {f"find_{name}": plan(name, outcome) for name, outcome in outcomes.items()}
     roles = Roles(fluence="laser_fluence")
-    settings = SimpleNamespace(fluence=12.0)
+    settings = SimpleNamespace(fluence=12.0, lifetime=(120.0, 20.0))
     config = SimpleNamespace(detectors={}, roles=roles, devices={}, commissioning=settings)  # without a foil
     context: Any = SimpleNamespace(config=config)
     commissioning = Commissioning(context, found, plans)
@@ -77,6 +78,36 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
     assert asked == ["threshold", "gate", "time_zero", "time_zero"][:made]
     with pytest.raises(ValueError, match="first must be one of"):
         list(commissioning.commission(first="jet"))
+
+
+@pytest.mark.parametrize(("verdict", "goes_on"), [("look", True), ("bad", False)])
+def test_a_doubt_about_the_flux_is_printed_and_the_next_step_follows(
+    tmp_path: Path, capsys: Any, verdict: str, goes_on: bool
+) -> None:
+    found, asked = known(tmp_path, []), list[str]()
+
+    def plan(name: str) -> Any:
+        def make(**_: Any) -> Any:
+            asked.append(name)
+            one = event(f"not set: its verdict is {verdict}" if name == "flux" else "set", time.time())
+            one["data"] |= {"finding_name": name, "finding_verdict": verdict if name == "flux" else "good"}
+            store(found, one)
+            yield name
+
+        return make
+
+    plans = {f"find_{name}": plan(name) for name in ("flux", "time_zero")}
+    settings = SimpleNamespace(fluence=None, lifetime=None)
+    config = SimpleNamespace(detectors={}, roles=Roles(attenuator="filters"), devices={}, commissioning=settings)
+    context: Any = SimpleNamespace(config=config)
+    commissioning = Commissioning(context, found, plans)
+    if goes_on:
+        list(commissioning.commission(first="flux"))
+        assert "flux: not set: its verdict is look" in capsys.readouterr().out
+    else:
+        with pytest.raises(CommissioningError, match=r"^flux: "):
+            list(commissioning.commission(first="flux"))
+    assert asked == ["flux", "time_zero", "time_zero"][: 3 if goes_on else 1]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ from tests.plans.quick_counts import QuickCounts
 
 PS = 1e12
 START_T0 = 169.78e-9
-FLUENCE = 12.0
+SAMPLE: dict[str, Any] = {"fluence": 12.0, "lifetime": (120.0, 20.0)}
+"""Of the paper."""
 STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "crystal": (find_crystal, {}),
     "threshold": (find_threshold, {"dwell": 0.25}),
@@ -50,9 +51,9 @@ STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "flux": (find_flux, {"counts": 16, "dwell": 0.25}),
     "focus": (find_focus, {"dwell": 0.05}),
     "knife": (find_knife, {"dwell": 0.05}),
-    "coarse_time_zero": (find_time_zero, {"target": 70.0, "fluence": FLUENCE}),
-    "overlap": (find_overlap, {"delay": 170.0, "reach": 60.0, "target": 0.9, "fluence": FLUENCE}),
-    "time_zero": (find_time_zero, {"near": 400.0, "target": 1.3, "most_passes": 17, "fluence": FLUENCE}),
+    "coarse_time_zero": (find_time_zero, {"target": 70.0, **SAMPLE}),
+    "overlap": (find_overlap, {"delay": 170.0, "reach": 60.0, "target": 0.9, "fluence": SAMPLE["fluence"]}),
+    "time_zero": (find_time_zero, {"near": 400.0, "target": 1.3, "most_passes": 11, **SAMPLE}),
 }
 
 

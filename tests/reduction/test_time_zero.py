@@ -78,6 +78,23 @@ def test_the_rise_has_right_errors(repeats: int) -> None:
     check_pulls(sigmas)
 
 
+def test_a_known_lifetime_makes_the_error_smaller_and_another_one_is_named() -> None:
+    rng, delay = np.random.default_rng(7), np.tile(RISE, 10)
+    true = np.array([-0.03 * response(each) for each in RISE])
+    smaller, zeros = [], []
+    for _ in range(12):
+        value = np.tile(true, 10) + 2e-3 * rng.standard_normal(delay.size)
+        free, known = (fit_rise(delay, value, np.full(delay.size, 4e-6), each) for each in (None, (125.0, 20.0)))
+        smaller.append(known.zero_stddev / free.zero_stddev)
+        zeros.append(known.zero / known.zero_stddev)
+    check_pulls(zeros)
+    assert np.median(smaller) < 0.8
+    scan = scan_of(rng, -400.0, 1)
+    assert find_time_zero(replace(scan, lifetime=(120.0, 20.0))).verdict == "good"
+    found = find_time_zero(replace(scan, lifetime=(600.0, 30.0)))
+    assert found.verdict == "look" and "not with 600 +- 30 ps" in found.reason, found.reason
+
+
 @pytest.mark.parametrize(
     ("off", "sign"),
     [(-238_000.0, 1), *(pytest.param(*each, marks=pytest.mark.long) for each in ((90_000.0, 1), (30_000.0, -1)))],

@@ -21,7 +21,7 @@ MEASURED: Mapping[str, float] = {
     "find_focus": 25.0,
 }
 """Beamline seconds of one measurement, moves included; ``apply=True`` takes two."""
-WHOLE: Mapping[str, float] = {"commission": 1560.0, "check_all": 130.0}
+WHOLE: Mapping[str, float] = {"commission": 1210.0, "check_all": 130.0}
 """Beamline seconds of plans that make several findings."""
 
 

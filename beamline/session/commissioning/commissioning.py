@@ -22,7 +22,7 @@ STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "knife": ("knife", {"dwell": 0.05}),
     "coarse_time_zero": ("time_zero", {"target": 70.0}),
     "overlap": ("overlap", {"delay": 170.0, "reach": 60.0, "target": 0.9}),
-    "time_zero": ("time_zero", {"near": 400.0, "target": 1.3, "most_passes": 17}),
+    "time_zero": ("time_zero", {"near": 400.0, "target": 1.3, "most_passes": 11}),
 }
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
 which needs none. With a part of the laser the onset is seen, which is enough for the overlap; time zero to some ps
@@ -100,7 +100,7 @@ class Commissioning:
             name, arguments = STEPS[step]
             if name in self._impossible():
                 continue
-            yield from self.plans[f"find_{name}"](apply=True, **arguments, **self._fluence(name))
+            yield from self.plans[f"find_{name}"](apply=True, **arguments, **self._sample(name))
             why = self.known.why_not_set(name)
             if why and (name not in ADVICE or self.known.latest()[name].verdict == "bad"):
                 raise CommissioningError(f'{step}: {why}. Then go on with RE(commission(first="{step}"))')
@@ -126,11 +126,14 @@ class Commissioning:
             compared.append(FindingCheck(used[name], self.known.latest()[name]))
         print(table(compared) if compared else "No finding is in use: RE(commission()) makes and sets all of them.")
 
-    def _fluence(self, name: str) -> dict[str, float]:
-        """Argument of findings with the laser on."""
-        config = self._context.config
-        wanted = config.commissioning.fluence
-        return {} if wanted is None or name not in PUMPED or config.roles.fluence is None else {"fluence": wanted}
+    def _sample(self, name: str) -> dict[str, Any]:
+        """Arguments of findings with the laser on."""
+        config, found = self._context.config, dict[str, Any]()
+        if name in PUMPED and config.commissioning.fluence is not None and config.roles.fluence is not None:
+            found["fluence"] = config.commissioning.fluence
+        if name == "time_zero" and config.commissioning.lifetime is not None:
+            found["lifetime"] = config.commissioning.lifetime
+        return found
 
     def _impossible(self) -> set[str]:
         """Findings for which this beamline has no devices."""
