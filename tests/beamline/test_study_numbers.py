@@ -173,7 +173,7 @@ def test_the_command_prints_every_number():
         assert word in done.output
 
 
-def test_a_study_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
+def test_a_study_goes_on_where_it_was_stopped(tmp_path):
     """Scenario 5 is there, 6 was cut off while it was written; the table is that of one run."""
     drawn = []
     numbers = [Number("a", "paper", 1.0, 0.5, 0.25, 2.0, True)]
@@ -183,15 +183,14 @@ def test_a_study_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
             drawn.append(seed)
             yield [StudyResult("energy", "paper", (f"Note {seed}.",), tuple(numbers)), f"delay: refused {seed}"]
 
-    monkeypatch.setattr(keep, "study", one_by_one)
     path = tmp_path / "study.json"
-    first = list(keep.kept_study(path, 2, 5, 1))
+    first = list(keep.kept_study(path, 2, 5, 1, one_by_one))
     whole = path.read_text()
     path.write_text(whole[:-20])
-    again = list(keep.kept_study(path, 3, 5, 1))
+    again = list(keep.kept_study(path, 3, 5, 1, one_by_one))
     assert drawn == [5, 6, 6, 7]
     assert again[:2] == first and again[2][1] == "delay: refused 7"
-    assert list(keep.kept_study(path, 3, 5, 1)) == [again[0], *again[1:]] and drawn == [5, 6, 6, 7]
+    assert list(keep.kept_study(path, 3, 5, 1, one_by_one)) == [again[0], *again[1:]] and drawn == [5, 6, 6, 7]
 
 
 def test_a_row_counts_noted_results_apart():

@@ -16,7 +16,6 @@ from reduction.counting.current_model import LEAST_READINGS, _noise, fit_current
 from reduction.counting.currents import CurrentReading, CurrentStore
 from reduction.counting.rows import DwellRows
 from reduction.diagnostics.diagnostics import _halves
-from reduction.diagnostics.passes import _independent
 from reduction.diagnostics.trends import trend_of_transient
 from reduction.documents.analogue import _error_ratio
 from reduction.documents.results import fit_data
@@ -201,13 +200,6 @@ def test_a_drift_of_nothing_changes_no_scale() -> None:
     )
     static, scale, _ = _effect(ENERGY, compared, 1e-9, SETTINGS)
     assert static < 1e-8 and scale < 1e-8
-
-
-def test_independent_values_of_independent_points_are_all() -> None:
-    chain: Any = named(jacobian=lambda rate: np.broadcast_to(np.eye(5), (2, 3, 5, 5)))
-    counting = np.full((2, 3, 5), 0.01)
-    of_each, together = _independent(chain, np.ones((2, 3, 5)), counting, np.zeros((2, 3, 5)))
-    assert of_each == pytest.approx(5.0) and together == pytest.approx(15.0)
 
 
 def test_halves_that_differ_by_their_error_have_a_ratio_of_one() -> None:
