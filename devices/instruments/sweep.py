@@ -93,7 +93,7 @@ class FrameBuffer(Device):
     sweep = Cpt(PolledReadback, "Sweep_RBV", kind="normal")
     taken = Cpt(PolledReadback, "NumTaken_RBV", units="frames", kind="normal")
     time = Cpt(Setting, "Time", put_complete=True, limits=True, units="s", kind="normal")
-    i0_sum = Cpt(Computed, inputs=("i0", "taken"), function=_of_frames, units="counts", kind="normal")
+    i0_sum = Cpt(Computed, inputs=("i0", "taken"), function=_of_frames, units="counts", kind="hinted")
     i0_time = Cpt(Computed, inputs=("taken", "length"), function=_seconds, units="s", kind="normal")
     at_end = Cpt(Computed, inputs=("end", "taken"), function=_last, units="keV", kind="normal")
     length = Cpt(PolledReadback, "Time", units="s", kind="omitted")
