@@ -206,18 +206,18 @@ def test_a_detector_of_the_page_is_read_into_events_without_a_change_of_the_prog
     simulated_beamline: Any, tmp_path: Path
 ) -> None:
     write_package(tmp_path)
-    instead = {BOXCAR: "", 'counters = ["fpga", "boxcar"]': 'counters = ["fpga", "diode"]'}
+    instead = {BOXCAR: "", 'counters = ["fpga", "boxcar"]': 'counters = ["fpga", "photodiode"]'}
     config = load_station(tmp_path, "simulated", more=block("toml", "class"), **instead)
     with start(config, fill_catalogue=False, notify=lambda _: None) as session:
-        assert isinstance(session, Session) and session.names()["diode"] is session.beamline["diode"]
+        assert isinstance(session, Session) and session.names()["photodiode"] is session.beamline["photodiode"]
         (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=1.0)).run_start_uids
         docs = documents(session, uid)
-    assert docs[0][1]["roles"]["counters"] == ["fpga", "diode"]
-    voltages = [event["data"]["diode_voltage"] for event in events(docs, "primary")]
+    assert docs[0][1]["roles"]["counters"] == ["fpga", "photodiode"]
+    voltages = [event["data"]["photodiode_voltage"] for event in events(docs, "primary")]
     assert len(voltages) == 12 and all(voltage < 0 for voltage in voltages)
     descriptor = next(doc for name, doc in docs if name == "descriptor" and doc["name"] == "primary")
-    assert descriptor["data_keys"]["diode_voltage"]["units"] == "V"
-    assert descriptor["configuration"]["diode"]["data"]["diode_preset_time"] == 1.0
+    assert descriptor["data_keys"]["photodiode_voltage"]["units"] == "V"
+    assert descriptor["configuration"]["photodiode"]["data"]["photodiode_preset_time"] == 1.0
 
 
 @pytest.mark.usefixtures("simulated_beamline")
@@ -226,7 +226,7 @@ def test_a_class_of_the_user_is_imported_from_a_file_that_the_user_names_alone(t
     config = load_station(tmp_path, "apsu", more=block("toml", "class"))
     config._file = None  # as read from a packaged configuration
     with pytest.raises(
-        ConfigurationError, match=r"devices\.diode\.class: my_station\.detectors:Diode is a class of your"
+        ConfigurationError, match=r"devices\.photodiode\.class: my_station\.detectors:Diode is a class of your"
     ):
         build(config)
 
