@@ -14,11 +14,12 @@ MARK = "TRXAS_CHAOS"
 """Variable by which every process of a campaign is found, also after its parent has ended."""
 KEPT = re.compile(
     r"MainThread|commands"  # of the session process
+    r"|deadlines"  # the one of the process for timeouts of moves (devices.base.deadlines)
     r"|zarr_io|asyncio_\d|ThreadPoolExecutor"  # zarr, for the arrays of an embedded catalogue
     r"|metadata|monitor|get_put|util\d|debug_monitor"  # ophyd
     r"|bluesky-run-engine|Dummy"  # bluesky; callbacks of libca
 )
-"""Names of threads that are no product's: their libraries have no end."""
+"""Names of threads that live as long as their process: most are those of libraries, which have no end."""
 LISTENING = "0A"
 """State of a socket in /proc/net/tcp."""
 
