@@ -22,6 +22,7 @@ from reduction.live.reducer import LiveReducer
 from tests.beamline.configurations import configuration, without
 from tests.beamline.session_runs import documents, events, reduced_of
 from tests.helpers.ioc_process import write_scenario
+from tests.helpers.pvs import release
 
 SPEEDUP = 25.0
 GRID = np.arange(13_452, 13_501) / 1e3
@@ -171,7 +172,7 @@ def when_under_way(shift: Shift, action: Any) -> threading.Thread:
         while (taken.get(use_monitor=False) or 0) not in range(40, 100) and time.monotonic() < deadline:
             time.sleep(0.02)
         action()
-        taken.disconnect()
+        release(taken)
 
     thread = threading.Thread(target=wait_and_act)
     thread.start()

@@ -17,6 +17,7 @@ from plans.execution.failures import InstrumentError
 from plans.scans.energy import energy_scan
 from tests.devices.builds import connected_beamline, record
 from tests.helpers.ioc_process import RunningIoc, StartIoc
+from tests.helpers.pvs import release
 from tests.plans.conftest import Documents
 
 GRID = [13.460, 13.472, 13.4725]
@@ -48,7 +49,7 @@ class Setpoints:
         self._pv.add_callback(lambda value, **_: self.seen.append(value))
 
     def close(self) -> None:
-        self._pv.disconnect()
+        release(self._pv)
 
 
 def test_two_passes(own: Beamline, own_ioc: RunningIoc, engine: RunEngine, documents: Documents) -> None:

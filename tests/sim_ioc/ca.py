@@ -12,6 +12,7 @@ import epics  # isort: skip
 import numpy as np
 
 from tests.helpers.ioc_process import RunningIoc
+from tests.helpers.pvs import release
 
 TIMEOUT_S = 10.0
 ENERGY, READBACK, MOVING = "7ida:BraggEAO", "7ida:BraggERdbkAO", "7ida:KohzuMoving"
@@ -68,7 +69,7 @@ class Channels:
     def close(self) -> None:
         """Disconnect."""
         for pv in self._pvs.values():
-            pv.disconnect()
+            release(pv)
 
 
 class Record:
@@ -105,7 +106,7 @@ class Record:
 
     def close(self) -> None:
         for pv in self._pvs:
-            pv.disconnect()
+            release(pv)
 
 
 def move(channels: Channels, energy_keV: float) -> None:

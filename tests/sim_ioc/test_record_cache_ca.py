@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import epics
 import pytest
 
+from tests.helpers.pvs import release
 from tests.sim_ioc.ca import Channels
 
 DARK = "7idd:I0:Dark"
@@ -22,7 +23,7 @@ def dark(default_ioc: Channels) -> Iterator[epics.PV]:
     yield pv
     default_ioc.put("Fault:AlarmOn", "")
     default_ioc.put(DARK, before)
-    pv.disconnect()
+    release(pv)
 
 
 def requested(pv: epics.PV) -> dict[str, float]:
@@ -58,5 +59,5 @@ def test_a_put_that_changes_nothing_posts_no_monitor(default_ioc: Channels, dark
     while posted[-1:] != [value + 1]:
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    watched.disconnect()
+    release(watched)
     assert posted == [value, value + 1]

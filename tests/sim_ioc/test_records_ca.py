@@ -15,6 +15,7 @@ import pytest
 
 from sim_ioc.records.channels import DoubleChannel, PutRefusedError
 from tests.helpers.ioc_process import ROOT
+from tests.helpers.pvs import release
 from tests.sim_ioc.ca import Channels
 
 
@@ -189,13 +190,13 @@ def test_monitors_come_on_change_only(default_ioc: Channels) -> None:
     default_ioc.put("7idd:I0:Dark", 1000.0)
     default_ioc.get("7idd:I0:Dark")
     assert len(seen) <= 1
-    pv.disconnect()
+    release(pv)
 
 
 def test_real_names_are_not_served(default_ioc: Channels) -> None:
     pv = epics.PV("7ida:BraggEAO", auto_monitor=False)
     assert not pv.wait_for_connection(0.5)
-    pv.disconnect()
+    release(pv)
 
 
 class RawCircuit:
