@@ -17,9 +17,10 @@ from reduction.documents.time_zero import Remembered, TimeZeroJudge
 from reduction.findings.crystal import RockingScan, find_crystal
 from reduction.findings.energy import FoilScan, find_energy
 from reduction.findings.finding import FindingResult
+from reduction.findings.flux_knobs import FluxKnobs
 from reduction.findings.gate import GateScan, find_gate
 from reduction.findings.overlap import OverlapScan, find_overlap
-from reduction.findings.steady import Attenuated, FluxKnobs, Series, find_flux, find_jet
+from reduction.findings.steady import Attenuated, Series, find_flux, find_jet
 from reduction.findings.threshold import find_threshold
 from reduction.findings.windows import WindowScan, find_windows
 

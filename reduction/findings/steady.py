@@ -7,23 +7,18 @@ neighbouring counts. Slow drifts do not enter it, and for noise of 1/f it is the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp, expm1, floor, log, log10, nan, sqrt
+from math import exp, expm1, nan, sqrt
 
 import numpy as np
 
 from reduction.findings.causes import FEW, has_beam, why_no_light
 from reduction.findings.counts import photons_per_gate
 from reduction.findings.finding import GOOD, Array, FindingCurve, FindingResult, not_found
+from reduction.findings.flux_knobs import AIM, BRIGHT, NO_KNOBS, FluxKnobs
 
 LEAST_COUNTS = 16
-BRIGHT, DIM = 0.5, 0.01
-"""Photons per pulse above which attenuation helps, and below which counting is slow."""
-GAIN_RANGE = 20.0
-"""Of the rates of I0 for which its gain is left as it is."""
-SAME = 0.2
-"""Absorbance; a smaller change is not worth while."""
-AIM = 0.3
-"""Photons per pulse to attenuate to: pile-up of unequal bunches is then below a percent of the transient."""
+DIM = 0.01
+"""Photons per pulse below which counting is slow."""
 SATURATED = 0.9
 """Hits per gate of a bunch from which on it is all but saturated."""
 I0_NOISE = 5e-3
@@ -58,47 +53,6 @@ class Attenuated:
         scatter = float(((ratio - basis @ found) ** 2).sum()) / max(ratio.size - 2, 1)
         covariance = scatter * np.linalg.pinv(basis.T @ basis)
         return float(found[1] / found[0]), float(np.sqrt(covariance[1, 1]) / abs(found[0]))
-
-
-@dataclass(frozen=True)
-class FluxKnobs:
-    """What the flux and the gain of I0 are set by; NaN where there is no such device.
-
-    Attributes
-    ----------
-    absorbance, least_absorbance : float
-        Of the attenuator now, and without filters.
-    i0_most : float, counts/s
-        Of I0, up to which its amplifier is used.
-    gain : float, V/A
-        Of the amplifier of I0.
-    """
-
-    absorbance: float = nan
-    least_absorbance: float = nan
-    i0_most: float = nan
-    gain: float = nan
-
-    def settings(self, photons: float, i0_rate: float) -> dict[str, float]:
-        """Absorbance for `AIM` photons per pulse, or without filters where there are fewer; gain for I0 below its most.
-
-        An absorbance within `SAME` of the best one stays, and a gain within a factor of `GAIN_RANGE`.
-        """
-        found: dict[str, float] = {}
-        if self.absorbance >= 0 and (photons > BRIGHT or self.absorbance > self.least_absorbance):
-            wanted = round(max(self.absorbance + log(photons / AIM), self.least_absorbance), 3)
-            if abs(wanted - self.absorbance) > SAME:
-                found["attenuator"] = wanted
-        passed = exp(self.absorbance - found["attenuator"]) if "attenuator" in found else 1.0
-        if self.gain > 0 and not self.i0_most / GAIN_RANGE < i0_rate * passed < self.i0_most:
-            found["i0_gain"] = _step_below(self.gain * self.i0_most / (i0_rate * passed))
-        return found
-
-
-def _step_below(gain: float) -> float:
-    """The highest gain of 1, 2 or 5 times a power of ten that is not above."""
-    power = 10.0 ** floor(log10(gain))
-    return float(max(each * power for each in (1.0, 2.0, 5.0) if each * power <= gain * (1 + 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -140,7 +94,7 @@ class Series:
         return mean.mean(axis=1), variance.mean(axis=1) / mean.shape[1]
 
 
-def find_flux(series: Series, filtered: Attenuated | None = None, knobs: FluxKnobs = FluxKnobs()) -> FindingResult:
+def find_flux(series: Series, filtered: Attenuated | None = None, knobs: FluxKnobs = NO_KNOBS) -> FindingResult:
     """Photons per pulse, pile-up, saturation, noise and linearity of I0, with what to do about them.
 
     Parameters

@@ -17,7 +17,7 @@ from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench as FindingBench
 from plans.commissioning.steady import find_flux
 from plans.commissioning.threshold import find_threshold
-from plans.commissioning.time_zero import find_time_zero, known_lifetime
+from plans.commissioning.time_zero import find_time_zero
 from plans.protocols import MissingRoleError
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, FakeCounter, FakeSignal, bench
@@ -230,10 +230,6 @@ def test_what_is_missing_is_named(engine: RunEngine) -> None:
     _, used, _ = cold()
     with pytest.raises(ValueError, match=r"^dwell must be a number above 0 s"):
         engine(find_threshold(used, Judge(Found()), dwell=0.0))
-    with pytest.raises(ValueError, match=r"^lifetime takes a value and its error in ps"):
-        known_lifetime([120.0])
-    with pytest.raises(ValueError, match=r"^lifetime must be above 0 ps"):
-        known_lifetime([120.0, 0.0])
     with pytest.raises(ValueError, match=r"^apply must be True or False"):
         engine(find_gate(used, Judge(Found()), apply="yes"))  # type: ignore[arg-type]
 

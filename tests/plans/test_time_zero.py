@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 
-from plans.commissioning.time_zero import find_time_zero
+from plans.commissioning.time_zero import find_time_zero, known_lifetime
 from reduction.documents.findings import Judges
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import load_scenario
@@ -88,3 +88,10 @@ def test_a_search_with_the_xrays_shut_ended_at_a_message_drawn_by_lot(number: in
     for at in np.random.default_rng(number).choice(whole, number, replace=False):
         _, left = run(int(at))
         assert left in (START, found), f"message {at}"
+
+
+def test_a_lifetime_has_an_error() -> None:
+    with pytest.raises(ValueError, match=r"^lifetime takes a value and its error in ps"):
+        known_lifetime([120.0])
+    with pytest.raises(ValueError, match=r"^lifetime must be above 0 ps"):
+        known_lifetime([120.0, 0.0])

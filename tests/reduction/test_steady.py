@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.findings.steady import Attenuated, FluxKnobs, Series, allan_deviation, find_flux, find_jet
+from reduction.findings.flux_knobs import FluxKnobs
+from reduction.findings.steady import Attenuated, Series, allan_deviation, find_flux, find_jet
 from tests.reduction.test_findings import check_pulls
 
 DWELL, PHASES, LEAST = 0.25, 120, 2e4
