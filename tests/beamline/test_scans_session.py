@@ -105,9 +105,9 @@ def test_a_background_of_another_gate_or_of_long_ago_is_named(
 
 def test_a_background_that_is_not_one_is_refused(shift: tuple[Session, Any, list[str]], documents: Documents) -> None:
     session, _, _ = shift
+    (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:2], dwell=1.0, pattern=(1, 0))).run_start_uids
     with pytest.raises(BackgroundError, match="has a uid that begins with '0ddba11'"):
         session.RE(session.energy_scan(energies=ENERGIES, background="0ddba11"))
-    (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:2], dwell=1.0, pattern=(1, 0))).run_start_uids
     with pytest.raises(BackgroundError, match="is a run of energy_scan, not of background_run"):
         session.energy_scan(energies=ENERGIES, background=uid)
 

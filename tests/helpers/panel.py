@@ -110,9 +110,10 @@ def main(prefix: str, every: int, hold: float) -> None:
         time.sleep(AFTER_BEGIN)
         name, value = left[0][0]
         was = pvs[name].get(use_monitor=False)
+        # On a busy machine a put may come after the dwell's end: it is made again in another one. Commands end a dwell.
+        in_time = not name.endswith(COMMANDS) or watched.get(use_monitor=False) == 1
         pvs[name].put(was + float(value) if isinstance(value, str) else value, wait=False)
-        # On a busy machine a put may come after the dwell's end: it is made again in another one.
-        in_time = name.endswith(COMMANDS) or watched.get(use_monitor=False) == 1
+        in_time = in_time and (name.endswith(COMMANDS) or watched.get(use_monitor=False) == 1)
         time.sleep(hold)
         for back, last in left[0][1:] or ([] if name.endswith(COMMANDS) else [(name, was)]):
             pvs[back].put(last, wait=False)
