@@ -119,7 +119,7 @@ def step_through(writer: CatalogueWriter, announce: Announce, documents: Documen
 @pytest.mark.parametrize(
     ("pieces", "failures"),
     [
-        (1, ["after"]),
+        pytest.param(1, ["after"], marks=pytest.mark.long),
         (1, ["before", "after"]),
         (3, ["after"]),
         (3, ["none", "after"]),

@@ -21,7 +21,9 @@ def primary(catalogue: Any) -> dict[str, np.ndarray]:
     return read_stream(catalogue, uid_of_run(RUN), "primary")
 
 
-@pytest.mark.parametrize("leave", [shutil.copytree, shutil.move], ids=["copied", "moved"])
+@pytest.mark.parametrize(
+    "leave", [pytest.param(shutil.copytree, marks=pytest.mark.long), shutil.move], ids=["copied", "moved"]
+)
 def test_the_catalogue_of_another_place_is_set_aside_and_filled_again(
     leave: Any, announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

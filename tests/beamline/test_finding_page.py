@@ -75,7 +75,7 @@ def test_a_finding_is_shown_while_it_is_made_and_until_the_next_scan(tmp_path: P
         assert page.content.scan.start is not None and "Br K" in texts(page)
 
 
-@pytest.mark.parametrize("plan", [find_crystal, find_energy])
+@pytest.mark.parametrize("plan", [find_crystal, pytest.param(find_energy, marks=pytest.mark.long)])
 def test_a_stored_run_is_judged_as_the_plan_judged_it(plan: Any) -> None:
     """Labels of the counts and names of devices are in its documents."""
     documents, found = made(plan, cold(6))
