@@ -33,6 +33,8 @@ LIMITS: Mapping[str, float] = {
 LONGEST = 30.0
 """Minutes of beam."""
 DONE = "done"
+ADVICE = ("flux",)
+"""Doubts about it stop nothing."""
 
 
 @dataclass
@@ -79,10 +81,15 @@ def start(seed: int, break_it: Callable[[ColdBeamline], None] = lambda _: None, 
     end, made, pulls = DONE, set[str](), dict[str, float]()
     for step in STEPS:
         begun = beamline.clock.time
-        found = beamline.run(step)
-        if beamline.outcome != "set":
+        for _ in range(2):  # as commission() does
+            found = beamline.run(step)
+            if not beamline.outcome.startswith("went back"):
+                break
+        if beamline.outcome != "set" and step not in ADVICE:
             end = f"{step}: {beamline.outcome} ({found.reason})"
             break
+        if beamline.outcome != "set":
+            continue
         made.add(step)
         pulls.update(beamline.pulls(step, found, 0.5 * (begun + beamline.clock.time)))
     return ColdStart(seed, end, beamline.clock.time / 60, beamline.errors(), _wrong(beamline, made), pulls)
