@@ -101,7 +101,8 @@ class Reopening:
             self._by_hand, self._fell = True, False
         if value and not old_value:  # a put from here is called back again when the record posts it
             self._closed += 1
-            if self._closed > 1:  # the first command is that of the scan
+            # The first command is that of the scan, as is one that it repeats because the shutter is still open.
+            if self._closed > 1 and not self._open:
                 self._disturbed = "somebody else has shut it, too"
 
     def _moved(self, value: int, **_: Any) -> None:
