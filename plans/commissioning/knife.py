@@ -156,7 +156,8 @@ class KnifeEdges:
     """
 
     def __init__(self, bench: Bench, dwell: float, reach: float = 270.0) -> None:
-        if not bench.has_knife:
+        self._diode = bench.behind_knife
+        if not self._diode:
             raise MissingRoleError("knife", "there is no knife of two blades with a knife_diode behind it")
         self._bench, self._dwell, self._reach = bench, dwell, reach
         self.blades: Sequence[Axis] = bench.knife
@@ -214,9 +215,7 @@ class KnifeEdges:
                 settings = {**lens, blade: float(place)}
                 labels = {**steered, BLADE_KEY: number, POSITION_KEY: float(place)}
                 labels[LENS_KEY] = next(iter(lens.values()), 0.0)
-                point, diode = len(self.rows), self._bench.knife_diode
-                row = yield from count(
-                    self._bench, settings, self._dwell, point, laser_on, also=(diode,), labels=labels  # type: ignore[arg-type]
-                )  # fmt: skip
+                point = len(self.rows)
+                row = yield from count(self._bench, settings, self._dwell, point, laser_on, self._diode, labels)
                 self.rows.append(row)
         yield from move(blade, parked, MOVE_TIMEOUT)

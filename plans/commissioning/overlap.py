@@ -139,12 +139,11 @@ class _Counts:
         self._along, self._across = bench.laser_steering
         self.before = (0.0, 0.0)
         self._found: Judged | None = None
-        diode = bench.knife_diode if bench.has_knife else None
-        self._also = () if diode is None else (diode,)  # all events of a run read the same
+        self._also = bench.behind_knife  # all events of a run read the same
         self._places: list[dict[str, Any]] = []
         self._all_places: list[dict[str, Any]] = []
         self._knife: list[Mapping[str, Any]] = []
-        self._edges = KnifeEdges(bench, KNIFE_DWELL) if bench.has_knife else None
+        self._edges = KnifeEdges(bench, KNIFE_DWELL) if self._also else None
 
     @property
     def rows(self) -> Rows:

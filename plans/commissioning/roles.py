@@ -164,9 +164,9 @@ class Bench:
     supervision: Supervision = field(default_factory=Supervision)
 
     @property
-    def has_knife(self) -> bool:
-        """Whether there are two blades, and a photodiode behind them."""
-        return len(self.knife) == 2 and self.knife_diode is not None
+    def behind_knife(self) -> tuple[Readable, ...]:
+        """The photodiode behind a knife of two blades; empty without such a knife."""
+        return (self.knife_diode,) if len(self.knife) == 2 and self.knife_diode is not None else ()
 
     def needed(self, role: str) -> Any:
         """The device of a role.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
-from typing import Any, Protocol
+from typing import Any
 
 import bluesky.plan_stubs as bps
 import numpy as np
@@ -15,7 +15,8 @@ from plans.commissioning.counts import prepare
 from plans.commissioning.delays import DelayCounts, sign_of_delay
 from plans.commissioning.find import Search, find
 from plans.commissioning.laser import Pumped, pumped
-from plans.commissioning.light import SeenLight, is_possible, look_for_light
+from plans.commissioning.light import is_possible, look_for_light
+from plans.commissioning.onset import KnownOnset, OnsetJudge, OnsetRange
 from plans.commissioning.roles import Bench, GatedCounter, Judged, Rows
 from plans.compilation.arguments import check_passes_and_dwell, check_positive
 from plans.compilation.edges import Edge
@@ -40,56 +41,6 @@ SHORT_BELOW, SHORTER = 5000.0, 0.5
 Range = tuple[float, float]
 MARGIN = 60.0
 """ps on both sides of the range that is looked at next."""
-
-
-class OnsetRange(Protocol):
-    """A range of the onset, for a sign of the delay; ps."""
-
-    low: float
-    high: float
-    sign: int
-
-
-class KnownLight(SeenLight, Protocol):
-    """Between which delays the light goes from one slot to the next, and where the transient then begins."""
-
-    @property
-    def onset(self) -> OnsetRange: ...
-
-
-class KnownOnset(OnsetRange, Protocol):
-    """Where a transient begins."""
-
-    @property
-    def middle(self) -> float:
-        """ps"""
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether there is a transient; counts close to where it begins tell the sign of the delay, too."""
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether there is one, and the sign of the delay is known."""
-
-    @property
-    def is_narrow(self) -> bool:
-        """Whether the rise can be measured."""
-
-
-class OnsetJudge(Protocol):
-    """Looks for the onset while counts go on, and judges in the end."""
-
-    def light(self, rows: Rows, conditions: Mapping[str, float]) -> KnownLight | None:
-        """From the counts without X-rays so far; None without light."""
-
-    def best_delays(self, rows: Rows, conditions: Mapping[str, float], number: int) -> Sequence[float]:
-        """Delays after time zero (ps) at which more counts say most of it; empty while that is not known."""
-
-    def onset(self, rows: Rows, conditions: Mapping[str, float]) -> KnownOnset | None:
-        """From the counts so far; None without light."""
-
-    def __call__(self, rows: Rows, conditions: Mapping[str, float]) -> Judged: ...
 
 
 def find_time_zero(

@@ -137,6 +137,17 @@ def _take_cycles(
     return None
 
 
+def read_into_event(instruments: Instruments, assessment: DwellAssessment, stream: str) -> MsgGenerator[None]:
+    """Read all instruments into an event that is left open; it is dropped if one cannot be read."""
+    yield from create(stream)
+    try:
+        yield from assessment.read()
+        yield from read(instruments.dwell_label)
+    except Exception:
+        yield from drop()
+        raise
+
+
 def take_dwell(
     instruments: Instruments, label: tuple[int, int, int], laser_on: int, rules: PointRules
 ) -> MsgGenerator[DwellAssessment]:
@@ -162,13 +173,7 @@ def take_dwell(
     def count_and_read() -> MsgGenerator[None]:
         yield from assessment.begin()
         yield from _count(instruments, label, laser_on, rules)
-        yield from create(rules.stream)
-        try:
-            yield from assessment.read()
-            yield from read(instruments.dwell_label)
-        except Exception:
-            yield from drop()
-            raise
+        yield from read_into_event(instruments, assessment, rules.stream)
 
     yield from with_replies(rules.supervision.servers, count_and_read, partial(_end_count, instruments, rules))
     following = rules.next_laser_state(label[1])

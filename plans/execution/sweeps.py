@@ -13,8 +13,8 @@ from plans.compilation.quality import GOOD, Check
 from plans.compilation.sweep import Sweep
 from plans.execution.dwell_assessment import DWELL, DwellAssessment
 from plans.execution.failures import wait_by_name
-from plans.execution.messages import checkpoint, create, drop, move, put, read, save
-from plans.execution.point import LABEL_KEYS, MOVE_TIMEOUT, SteadyPhase, go_to, set_laser
+from plans.execution.messages import checkpoint, move, put, save
+from plans.execution.point import LABEL_KEYS, MOVE_TIMEOUT, SteadyPhase, go_to, read_into_event, set_laser
 from plans.execution.point_rules import PointRules
 from plans.execution.server_replies import with_replies
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
@@ -124,13 +124,7 @@ def _fly(
     status = yield from bps.complete(sweeper, group=DWELL, wait=False)
     seconds = sweep.seconds / instruments.clock_rate
     yield from wait_by_name(DWELL, {sweeper.name: status}, 1.5 * seconds + COUNT_MARGIN)
-    yield from create(rules.stream)
-    try:
-        yield from assessment.read()
-        yield from read(instruments.dwell_label)
-    except Exception:
-        yield from drop()
-        raise
+    yield from read_into_event(instruments, assessment, rules.stream)
 
 
 def _end(sweeper: Sweeper) -> MsgGenerator[None]:

@@ -9,15 +9,15 @@ from typing import Unpack
 from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike
 
-from plans.compilation.arguments import check_number, check_passes_and_dwell
+from plans.compilation.arguments import check_passes_and_dwell
 from plans.compilation.compile import GridSpec, compile_scan
 from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.edges import Edge, find_edges
+from plans.compilation.edges import Edge
 from plans.compilation.options import Options
 from plans.compilation.sweep import FRAMES_KEY, check_frame, sweep_over
 from plans.execution.run_scan import measure
 from plans.protocols import Instruments
-from plans.scans.energy import grid_of, member_of
+from plans.scans.energy import members_at, with_delay_where_pumped
 
 SWEEPS = (1, 0)
 NOT_TAKEN = {
@@ -107,15 +107,8 @@ def compiled_continuous_scan(
     check_passes_and_dwell(passes, dwell)
     length = check_frame(frame, float(dwell))
     swept: Options = {"pattern": SWEEPS, **options}
-    edges = find_edges(edge)
-    pump = None if delay is None else check_number("delay", delay, "ps")
-    members = [
-        _swept(member_of(each, grid_of(edges, each, energies, options), pump, options), dwell, length) for each in edges
-    ]
-    compiled = compile_scan("continuous_scan", members, passes, dwell, swept)
-    if any(1 in one.dwell_settings.pattern for one in compiled.passes):
-        check_number("delay", delay, "ps")  # only without the laser there is none
-    return compiled
+    members = [_swept(each, dwell, length) for each in members_at(edge, delay, energies, options)]
+    return with_delay_where_pumped(compile_scan("continuous_scan", members, passes, dwell, swept), delay)
 
 
 def _swept(member: GridSpec, dwell: float, frame: float) -> GridSpec:

@@ -94,12 +94,28 @@ def compiled_energy_scan(
     **options: Unpack[Options],
 ) -> CompiledScan:
     """Compile `energy_scan` with these arguments, without any device."""
+    compiled = compile_scan("energy_scan", members_at(edge, delay, energies, options), passes, dwell, options)
+    return with_delay_where_pumped(compiled, delay)
+
+
+def members_at(
+    edge: str | Edge | Sequence[str | Edge], delay: float | None, energies: ArrayLike | None, options: Options
+) -> list[GridSpec]:
+    """The grid of each edge at one pump-probe delay (ps)."""
     edges = find_edges(edge)
     pump = None if delay is None else check_number("delay", delay, "ps")
-    members = [member_of(each, grid_of(edges, each, energies, options), pump, options) for each in edges]
-    compiled = compile_scan("energy_scan", members, passes, dwell, options)
+    return [member_of(each, grid_of(edges, each, energies, options), pump, options) for each in edges]
+
+
+def with_delay_where_pumped(compiled: CompiledScan, delay: float | None) -> CompiledScan:
+    """The scan, refused if it has the laser on and no delay.
+
+    Raises
+    ------
+    ValueError
+    """
     if any(1 in one.dwell_settings.pattern for one in compiled.passes):
-        check_number("delay", delay, "ps")  # only without the laser there is none
+        check_number("delay", delay, "ps")
     return compiled
 
 

@@ -122,19 +122,11 @@ def find_flux(series: Series, filtered: Attenuated | None = None, knobs: FluxKno
         return not_found(name, unit, why, curve, {})
     mu = float(value.mean())
     stddev = sqrt(float(variance.mean()) / value.size)
-    brightest = float((series.hits.sum(axis=0) / series.gates.sum(axis=0)).max())
-    noise, error = allan_deviation(np.log(series.rate), np.zeros(value.size))
-    slot_gates = float(series.gates.sum()) / series.slots / (value.size * series.dwell)
-    factor = mu / AIM if mu > BRIGHT else 1.0
-    seconds = 2 * expm1(mu) / (mu**2 * slot_gates * ERROR**2)
-    numbers = {
-        "pile_up": (1 + expm1(-mu) / mu, exp(-mu) * stddev),
-        "brightest_hits_per_gate": (brightest, nan),
-        "i0_noise": (noise, error),
-        "attenuate_by": (factor, nan),
-        "seconds_for_one_in_thousand": (seconds, nan),
-        "i0_nonlinearity": filtered.nonlinearity() if filtered is not None else (nan, nan),
-    }
+    numbers = _numbers_of_flux(series, mu, stddev, filtered)
+    brightest, noise, factor, seconds = (
+        numbers[key][0]
+        for key in ("brightest_hits_per_gate", "i0_noise", "attenuate_by", "seconds_for_one_in_thousand")
+    )
     what = (
         f"{mu:.3g} photons per pulse, {100 * numbers['pile_up'][0]:.1f} % of them behind another one; I0 has a noise of"
         f" {100 * noise:.2g} %; 0.1 % in one slot takes {seconds:.3g} s"
@@ -154,6 +146,20 @@ def find_flux(series: Series, filtered: Attenuated | None = None, knobs: FluxKno
     if noise > I0_NOISE:
         return found.with_doubt(f"{what}: raise the gain of I0, or look for its noise.")
     return replace(found, reason=f"{what}: more solid angle, sample or flux would help.") if mu < DIM else found
+
+
+def _numbers_of_flux(
+    series: Series, mu: float, stddev: float, filtered: Attenuated | None
+) -> dict[str, tuple[float, float]]:
+    slot_gates = float(series.gates.sum()) / series.slots / (len(series.hits) * series.dwell)
+    return {
+        "pile_up": (1 + expm1(-mu) / mu, exp(-mu) * stddev),
+        "brightest_hits_per_gate": (float((series.hits.sum(axis=0) / series.gates.sum(axis=0)).max()), nan),
+        "i0_noise": allan_deviation(np.log(series.rate), np.zeros(len(series.hits))),
+        "attenuate_by": (mu / AIM if mu > BRIGHT else 1.0, nan),
+        "seconds_for_one_in_thousand": (2 * expm1(mu) / (mu**2 * slot_gates * ERROR**2), nan),
+        "i0_nonlinearity": filtered.nonlinearity() if filtered is not None else (nan, nan),
+    }
 
 
 def find_jet(series: Series) -> FindingResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -36,18 +37,23 @@ def measure(root: Path, number: int) -> list[str]:
     return found
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Files that the index opens."""
+def opened_by(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that a module opens from now on."""
     files: list[Path] = []
-    read = run_index.start_and_stop
+    read = module.start_and_stop
 
     def counted(path: Path) -> object:
         files.append(path)
         return read(path)
 
-    monkeypatch.setattr(run_index, "start_and_stop", counted)
+    monkeypatch.setattr(module, "start_and_stop", counted)
     return files
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that the index opens."""
+    return opened_by(run_index, monkeypatch)
 
 
 def listed(root: Path) -> list[str]:
@@ -133,14 +139,7 @@ def test_only_the_runs_that_are_asked_for_are_read(tmp_path: Path, monkeypatch: 
     uids = measure(tmp_path, 3)
     store = JournalRuns(tmp_path)
     assert [run.uid for run in store.listed()] == uids
-    read: list[Path] = []
-    ends = journal_runs.start_and_stop
-
-    def counted(path: Path) -> object:
-        read.append(path)
-        return ends(path)
-
-    monkeypatch.setattr(journal_runs, "start_and_stop", counted)
+    read = opened_by(journal_runs, monkeypatch)
     (found,) = store.where(lambda run: run.start.get("sample") == "sample 1")
     assert found.uid == uids[2] and found.start["plan_name"] and read == [run_file(tmp_path, uids[2])]
 

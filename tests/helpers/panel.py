@@ -80,6 +80,19 @@ def panel(prefix: str, puts: list[Puts], every: int, hold: float) -> Iterator[Po
         process.communicate()
 
 
+def _put_and_back(puts: Puts, pvs: dict[str, Any], watched: Any, hold: float) -> bool:
+    """Put, and put back after `hold` seconds; whether a dwell was counted then (a command ends it)."""
+    (name, value), back = puts[0], puts[1:]
+    is_command, was = name.endswith(COMMANDS), pvs[name].get(use_monitor=False)
+    counted = not is_command or watched.get(use_monitor=False) == 1
+    pvs[name].put(was + float(value) if isinstance(value, str) else value, wait=False)
+    counted = counted and (is_command or watched.get(use_monitor=False) == 1)
+    time.sleep(hold)
+    for other, last in back or ([] if is_command else [(name, was)]):
+        pvs[other].put(last, wait=False)
+    return counted
+
+
 def main(prefix: str, every: int, hold: float) -> None:
     """Play the puts that come on standard input."""
     import epicscorelibs.path.pyepics  # noqa: F401 - the Channel Access library that ophyd takes
@@ -108,19 +121,11 @@ def main(prefix: str, every: int, hold: float) -> None:
             break
         counting.clear()
         time.sleep(AFTER_BEGIN)
-        name, value = left[0][0]
-        was = pvs[name].get(use_monitor=False)
-        # On a busy machine a put may come after the dwell's end: it is made again in another one. Commands end a dwell.
-        in_time = not name.endswith(COMMANDS) or watched.get(use_monitor=False) == 1
-        pvs[name].put(was + float(value) if isinstance(value, str) else value, wait=False)
-        in_time = in_time and (name.endswith(COMMANDS) or watched.get(use_monitor=False) == 1)
-        time.sleep(hold)
-        for back, last in left[0][1:] or ([] if name.endswith(COMMANDS) else [(name, was)]):
-            pvs[back].put(last, wait=False)
-        epics.ca.flush_io()
-        if in_time:
-            print("put", name, flush=True)
+        # On a busy machine a put may come after the dwell's end: it is made again in another one.
+        if _put_and_back(left[0], pvs, watched, hold):
+            print("put", left[0][0][0], flush=True)
             del left[0]
+        epics.ca.flush_io()
     else:
         print("done", flush=True)
     sys.stdin.readline()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,37 +11,32 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from beamline.studies.numbers.table import NoteShare, Row
+    from beamline.studies.numbers.table import Found, NoteShare, Row
 
 WIDTH = 110
 """Columns that the table needs, also where a terminal reports fewer."""
 
+First = Annotated[int, typer.Option(min=0, help="Seed of the first one.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
+Keep = Annotated[
+    Path | None, typer.Option(help="File to which results are added one by one; those it has are not drawn again.")
+]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the table as the documentation has it.")]
+
 
 def numbers_command(
     scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes a second.")] = 100,
-    first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    keep: Annotated[
-        Path | None, typer.Option(help="File to which results are added one by one; those it has are not drawn again.")
-    ] = None,
-    as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the table as the documentation has it.")
-    ] = False,
+    first: First = 0,
+    jobs: Jobs = 1,
+    keep: Keep = None,
+    as_markdown: AsMarkdown = False,
 ) -> None:
     """Scenarios of a forward model of its own through the reduction: bias, pulls, coverage, wrong results by number."""
     from beamline.studies.numbers.keep import kept_study
-    from beamline.studies.numbers.table import markdown, note_shares, numbers_of, row_of, rows, study
+    from beamline.studies.numbers.table import markdown, note_shares, numbers_of, row_of, rows
 
-    console = Console(highlight=False)
-    if console.width < WIDTH:
-        console = Console(highlight=False, width=WIDTH)
-    found, refused = [], []
-    with console.status("") as status:
-        every = kept_study(keep, scenarios, first, jobs) if keep else study(range(first, first + scenarios), jobs)
-        for number, results in enumerate(every, start=1):
-            found += results
-            refused += [one for one in results if isinstance(one, str)]
-            status.update(f"{number} of {scenarios} scenarios")
+    console = wide_console()
+    found = gathered(console, kept_study(keep, scenarios, first, jobs), f"{scenarios} scenarios")
     numbers = numbers_of(found)
     table = [*rows(numbers), row_of("all", "", numbers)]
     if as_markdown:
@@ -53,8 +49,30 @@ def numbers_command(
         " % by chance)."
     )
     console.print(_notes(note_shares(found)))
-    for text in refused:
-        console.print(text, markup=False)
+    print_refused(console, found)
+
+
+def wide_console() -> Console:
+    """A console that has room for the table."""
+    console = Console(highlight=False)
+    return console if console.width >= WIDTH else Console(highlight=False, width=WIDTH)
+
+
+def gathered(console: Console, every: Iterator[Found], of_all: str) -> Found:
+    """All results, with a line that counts them meanwhile."""
+    found: Found = []
+    with console.status("") as status:
+        for number, results in enumerate(every, start=1):
+            found += results
+            status.update(f"{number} of {of_all}")
+    return found
+
+
+def print_refused(console: Console, found: Found) -> None:
+    """Print what the reduction refused."""
+    for text in found:
+        if isinstance(text, str):
+            console.print(text, markup=False)
 
 
 def table_of(rows: list[Row], title: str) -> Table:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from beamline.app.commands.numbers import WIDTH, table_of
+from beamline.app.commands.numbers import (
+    AsMarkdown,
+    First,
+    Jobs,
+    Keep,
+    gathered,
+    print_refused,
+    table_of,
+    wide_console,
+)
 
 
 def thermal_study_command(
     repeats: Annotated[int, typer.Option(min=1, help="Series drawn; each takes some seconds.")] = 50,
-    first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    keep: Annotated[
-        Path | None, typer.Option(help="File to which results are added one by one; those it has are not drawn again.")
-    ] = None,
-    as_markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the table as the documentation has it.")
-    ] = False,
+    first: First = 0,
+    jobs: Jobs = 1,
+    keep: Keep = None,
+    as_markdown: AsMarkdown = False,
 ) -> None:
     """Temperature series, diffraction images and comparisons with theory of a forward model of its own through the
     reduction: bias, pulls and coverage of each number."""
@@ -31,24 +34,11 @@ def thermal_study_command(
 
     if find_spec("pyFAI") is None:
         raise typer.BadParameter("pyFAI is not installed here: install the extra 'thermal' of this package")
-    console = Console(highlight=False)
-    if console.width < WIDTH:
-        console = Console(highlight=False, width=WIDTH)
-    found, refused = [], []
-    with console.status("") as status:
-        every = (
-            kept_study(keep, repeats, first, jobs, thermal_study)
-            if keep
-            else thermal_study(range(first, first + repeats), jobs)
-        )
-        for number, results in enumerate(every, start=1):
-            found += results
-            refused += [one for one in results if isinstance(one, str)]
-            status.update(f"{number} of {repeats} repeats")
+    console = wide_console()
+    found = gathered(console, kept_study(keep, repeats, first, jobs, thermal_study), f"{repeats} repeats")
     table = rows(numbers_of(found))
     if as_markdown:
         typer.echo(markdown(table))
     else:
         console.print(table_of(table, f"{repeats} temperature series from seed {first}, edges in turn"))
-    for text in refused:
-        console.print(text, markup=False)
+    print_refused(console, found)

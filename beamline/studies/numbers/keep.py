@@ -12,13 +12,20 @@ from beamline.studies.numbers.table import Found, study
 
 
 def kept_study(
-    path: Path, scenarios: int, first: int, jobs: int, run: Callable[[Sequence[int], int], Iterator[Found]] = study
+    path: Path | None,
+    scenarios: int,
+    first: int,
+    jobs: int,
+    run: Callable[[Sequence[int], int], Iterator[Found]] = study,
 ) -> Iterator[Found]:
     """Results of each scenario: those of the file, then the others, each added to the file when it is known.
 
-    Lines of JSON; one that was cut off counts as not there.
+    Lines of JSON; one that was cut off counts as not there. Without a file all are run.
     """
     wanted = range(first, first + scenarios)
+    if path is None:
+        yield from run(wanted, jobs)
+        return
     known = {seed: found for seed, found in _read(path) if seed in wanted}
     yield from known.values()
     missing = [seed for seed in wanted if seed not in known]
