@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from beamline.formatting import own_style, printable
 
@@ -85,13 +86,15 @@ def write_below(figure: Figure, lines: Sequence[str]) -> None:
     figure.supxlabel(text, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
 
 
-def mark_simulated(figure: Figure, start: Mapping[str, Any]) -> None:
-    """Write SIM across a figure of simulated data."""
-    if start.get("mode") == "sim":
-        figure.text(
-            0.5, 0.5, SIMULATED, fontsize=90, color="#D55E00", alpha=0.10, rotation=30, ha="center", va="center"
-        )
-        figure.text(0.995, 0.995, "SIMULATED DATA", fontsize=9, color="#D55E00", ha="right", va="top")
+def mark_simulated(figure: Figure, start: Mapping[str, Any]) -> list[Text]:
+    """Write SIM across a figure of simulated data; the texts."""
+    if start.get("mode") != "sim":
+        return []
+    across: dict[str, Any] = {"fontsize": 90, "alpha": 0.10, "rotation": 30, "ha": "center", "va": "center"}
+    return [
+        figure.text(0.5, 0.5, SIMULATED, color="#D55E00", **across),
+        figure.text(0.995, 0.995, "SIMULATED DATA", fontsize=9, color="#D55E00", ha="right", va="top"),
+    ]
 
 
 @own_style()

@@ -100,12 +100,16 @@ def error_bars(figure: Figure, label: str) -> np.ndarray:
 
 
 def half_lengths(axes: Axes) -> np.ndarray:
-    segments = [segment for bars in axes.collections for segment in bars.get_segments()]
-    return np.array([(high[1] - low[1]) / 2 for low, high in segments if high[1] > low[1]])
+    return np.array([(high - low) / 2 for bars in bars_of(axes) for low, high in bars[:, :, 1] if high > low])
+
+
+def bars_of(axes: Axes) -> list[np.ndarray]:
+    """Lower and upper end of each error bar, shape (bars, 2, 2), by colour."""
+    return [np.asarray(patch.get_path().vertices).reshape(-1, 2, 2) for patch in axes.patches]
 
 
 def artists(figure: Figure) -> list[int]:
-    return [id(artist) for axes in figure.axes for artist in (axes, *axes.lines, *axes.collections, *axes.texts)]
+    return [id(artist) for axes in figure.axes for artist in (axes, *axes.lines, *axes.patches, *axes.texts)]
 
 
 def wait_for(condition: Callable[[], bool], timeout: float = 90.0) -> None:

@@ -7,14 +7,15 @@ import pytest
 from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, data_range
+from tests.beamline.figures import bars_of
 
 
 def test_error_bars_reach_one_standard_deviation_up_and_down() -> None:
     axes = Figure().add_subplot()
     bars = ErrorBars(axes, "black")
     bars.set(np.array([1.0, 2.0, 3.0]), np.array([5.0, np.nan, 7.0]), np.array([0.5, 1.0, 0.25]))
-    segments = [np.asarray(segment).tolist() for segment in bars._bars.get_segments()]
-    assert segments == [[[1.0, 4.5], [1.0, 5.5]], [[3.0, 6.75], [3.0, 7.25]]]
+    (drawn,) = bars_of(axes)
+    assert drawn.tolist() == [[[1.0, 4.5], [1.0, 5.5]], [[3.0, 6.75], [3.0, 7.25]]]
 
 
 def test_limits_follow_the_data_without_jumping_and_leave_the_users_alone() -> None:

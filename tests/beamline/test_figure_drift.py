@@ -18,6 +18,7 @@ from beamline.outputs.live_figure.pages import Page
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import Documents, events_of, uid_of_run
 from tests.beamline.figure_scenes import with_machine
+from tests.beamline.figures import bars_of
 from tests.beamline.raw_scans import DWELLS, MODEL, SETTINGS, Acquisition, acquire, scan_set_of
 
 POINT = 3
@@ -69,16 +70,14 @@ def test_the_laser_off_level_is_flat_within_its_errors_and_a_step_shows(measured
 
 def test_the_drift_that_was_taken_out_is_shown_at_its_dwells(measured) -> None:
     """A thickness of 0.9 at first and 1.1 in the last pass, known to 1 %; nothing without a result that has a drift."""
-    root, passes, _ = measured
+    root, *_ = measured
     log = log_of(root)
-    spectrum = log.passes[uid_of_run(passes[2])].results["spectrum"]
-    points = np.asarray(spectrum["energy"]).size
-    spectrum["drift"] = np.log([[0.9] * points, [1.0] * points, [1.1] * points]) + 7.0
-    spectrum["drift_stddev"] = np.full((3, points), 0.01)
+    points = log.scan.energy.size
+    log.drift = np.log([[0.9] * points, [1.0] * points, [1.1] * points]) + 7.0, np.full((3, points), 0.01)
     found, mean = of_dwells(log)["drift"], (0.9 * 1.1) ** (1 / 3)
     np.testing.assert_allclose(found.y, 100 * (np.repeat([0.9, 1.0, 1.1], DWELLS) / mean - 1))
     np.testing.assert_allclose(found.high - found.y, np.repeat([0.9, 1.0, 1.1], DWELLS) / mean)
-    spectrum["drift"] = np.full((1, points), np.nan)
+    log.drift = np.full((1, points), np.nan), np.full((1, points), np.nan)
     assert np.isnan(of_dwells(log)["drift"].y).all()
 
 
@@ -128,7 +127,7 @@ def test_the_page_draws_each_panel_with_units_over_time_or_dwells(measured) -> N
         for phrase in units:
             assert labelled(drawn, phrase).lines
         assert "at 13.4675 keV" in labelled(drawn, "hours of dwelling").get_title(loc="left")
-        bars = [len(each.get_segments()) for each in labelled(drawn, "counts/s").collections]
+        bars = [len(each) for each in bars_of(labelled(drawn, "counts/s"))]
         assert bars == [3 * DWELLS // 2] * 2
         crosses = next(line for line in labelled(drawn, "/ mA").lines if line.get_label() == "bad dwell")
         assert len(np.asarray(crosses.get_xdata())) == 1

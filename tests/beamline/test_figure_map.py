@@ -15,7 +15,7 @@ from beamline.outputs.live_figure.pages import Page
 from beamline.outputs.live_figure.series import MapRow, ScansOfSample
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
-from tests.beamline.figures import SLOTS
+from tests.beamline.figures import SLOTS, bars_of
 from tests.beamline.raw_scans import ENERGIES, Acquisition, scan_set_of
 
 
@@ -67,7 +67,7 @@ def test_every_slot_of_every_scan_of_the_sample_is_a_row_in_the_order_of_delays(
     of_slot_0 = next(line for line in cut.lines if line.get_label() == "slot 0")
     np.testing.assert_allclose(of_slot_0.get_xdata(), [100.0, 100.0, 10_100.0])
     np.testing.assert_allclose(of_slot_0.get_ydata(), [100 * row.value[3] for row in rows[:3]])
-    reach = [np.ptp(np.asarray(bar)[:, 1]) / 2 for bar in cut.collections[0].get_segments()]
+    reach = [np.ptp(bar[:, 1]) / 2 for bar in bars_of(cut)[0]]
     np.testing.assert_allclose(reach, [100 * row.stddev[3] for row in rows[:3]])
 
 

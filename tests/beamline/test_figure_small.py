@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from beamline.formatting import own_style
-from beamline.outputs.live_figure.axes import SIZE
+from beamline.outputs.live_figure.axes import DPI, SIZE
 from beamline.outputs.live_figure.pages import PAGES
-from beamline.outputs.live_figure.screen import DPI, fit
+from beamline.outputs.live_figure.screen import fit
 from beamline.outputs.live_figure.view import LiveView
 from tests.beamline.figure_scenes import faults
 from tests.beamline.raw_scans import acquire, scan_set_of

@@ -22,6 +22,7 @@ from tests.beamline.figures import (
     Live,
     artists,
     assert_points,
+    bars_of,
     content_of,
     drawn,
     error_bars,
@@ -142,7 +143,7 @@ def test_every_spectrum_and_transient_has_error_bars(tmp_path: Path) -> None:
         figure, _ = drawn(followed(tmp_path))
     for axes in figure.axes:
         if axes.lines and axes.get_ylabel().startswith(("absorption", "laser")):
-            assert sum(len(c.get_segments()) for c in axes.collections) > ENERGIES.size
+            assert sum(map(len, bars_of(axes))) > ENERGIES.size
 
 
 def test_simulated_data_are_marked_and_real_data_do_not(tmp_path: Path) -> None:

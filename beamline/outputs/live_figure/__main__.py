@@ -16,12 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from beamline.config.own_files import draft_path
 from beamline.formatting import own_style
-from beamline.outputs.live_figure.axes import SIZE
+from beamline.outputs.live_figure.axes import DPI, SIZE
 from beamline.outputs.live_figure.pages import OVER, PAGES
 from beamline.outputs.live_figure.reference import DrawnBehind, Reference
 from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
@@ -31,18 +33,17 @@ logger = logging.getLogger(__name__)
 NICENESS = 10
 
 
-@own_style()
-def write_png(figure: Figure, path: Path) -> None:
-    """Replace a PNG file atomically."""
+def write_png(canvas: FigureCanvasAgg, path: Path) -> None:
+    """Replace a PNG file atomically by what is drawn."""
     part = draft_path(path)
     try:
-        figure.savefig(part, format="png", dpi=100)
+        imsave(part, np.asarray(canvas.buffer_rgba()), format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None:
+def follow_to_png(view: LiveView, canvas: FigureCanvasAgg, path: Path, ended: Callable[[], bool]) -> None:
     """Update a PNG file until `ended` returns True, and once more then."""
     failure = ""
     last = False
@@ -50,7 +51,7 @@ def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None
         view.look()
         if last or view.due():
             try:
-                view.draw(lambda: write_png(view.picture.figure, path))
+                view.draw(lambda: write_png(canvas, path))
             except OSError as error:
                 if str(error) != failure:
                     failure = str(error)
@@ -78,10 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
             show(lambda figure: _view(options, figure), _ending(options.with_parent))
             return 0
         options.png.parent.mkdir(parents=True, exist_ok=True)
-        figure = Figure(figsize=SIZE)
-        FigureCanvasAgg(figure)
-        view = _view(options, figure)
-        follow_to_png(view, options.png, (lambda: True) if options.once else _ending(options.with_parent))
+        canvas = FigureCanvasAgg(Figure(figsize=SIZE, dpi=DPI))
+        view = _view(options, canvas.figure)
+        follow_to_png(view, canvas, options.png, (lambda: True) if options.once else _ending(options.with_parent))
     except (OSError, RuntimeError) as error:
         print(f"live figure: {error}", file=sys.stderr)
         return 2

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 MARGIN = 0.08
 SHRINK = 0.6
 """Limits are kept until the data span less than this fraction of them, so that a figure does not jump at each dwell."""
+
+
+BARS: dict[str, Any] = {"fill": False, "lw": 0.9, "capstyle": "butt", "snap": True, "zorder": 2.6, "animated": True}
 
 
 class ErrorBars:
@@ -34,11 +38,12 @@ class ErrorBars:
         self.axes = axes
         (self._markers,) = axes.plot(
             [], [], "o", ms=size, color=colour, mfc="white" if hollow else colour, mew=0.9, lw=0.7,
-            ls="-" if joined else "none", label=label or None, zorder=3,
+            ls="-" if joined else "none", label=label or None, zorder=3, animated=True,
         )  # fmt: skip
-        self._bars = LineCollection([], colors=colour, linewidths=0.9, zorder=2)
-        axes.add_collection(self._bars, autolim=False)
+        self._bars = PathPatch(bars_path(*(np.empty(0),) * 3), **BARS, ec=colour)
+        axes.add_patch(self._bars)
         self.ends = (np.empty(0), np.empty(0))
+        self._drawn = np.empty((4, 0))
 
     def set(self, x: Array, y: Array, stddev: Array | None = None) -> None:
         """Show these points; non-finite values are omitted."""
@@ -47,12 +52,14 @@ class ErrorBars:
 
     def between(self, x: Array, y: Array, low: Array, high: Array) -> None:
         """Show these points with bars from `low` to `high`; non-finite values are omitted."""
-        there = np.isfinite(y)
-        x, low, high = x[there], low[there], high[there]
+        drawn = np.stack([x, y, low, high])[:, np.isfinite(y)]
+        if np.array_equal(drawn, self._drawn, equal_nan=True):
+            return
+        self._drawn = drawn
+        x, y, low, high = drawn
         self.ends = (low, high)
-        self._markers.set_data(x, y[there])
-        ends = np.stack([np.stack([x, low], axis=1), np.stack([x, high], axis=1)], axis=1)
-        self._bars.set_segments(list(ends))
+        self._markers.set_data(x, y)
+        self._bars.set_path(bars_path(x, low, high))
 
     def clear(self) -> None:
         """Clear the data."""
@@ -64,6 +71,12 @@ class ErrorBars:
         self._bars.set_alpha(alpha)
 
 
+def bars_path(x: Array, low: Array, high: Array) -> Path:
+    """All bars as one path, which is drawn at once: a collection takes as long for each of them."""
+    ends = np.stack([x, low, x, high], axis=1).reshape(-1, 2)
+    return Path(ends, np.tile((Path.MOVETO, Path.LINETO), x.size))
+
+
 class AutoLimits:
     """Fits the limits of an axis to the data, unless the user has chosen others.
 
@@ -71,6 +84,8 @@ class AutoLimits:
     ----------
     axes : list of Axes
         Axes with common limits.
+    which : str
+        ``x`` or ``y``.
     holds : float, optional
         A value that is always within the limits.
     head, foot : float
@@ -78,24 +93,35 @@ class AutoLimits:
     """
 
     def __init__(
-        self, axes: list[Axes], *, holds: float | None = None, head: float = MARGIN, foot: float = MARGIN
+        self,
+        axes: list[Axes],
+        which: str = "y",
+        *,
+        holds: float | None = None,
+        head: float = MARGIN,
+        foot: float = MARGIN,
     ) -> None:
-        self._axes = axes
+        self._axes, self._which = axes, which
         self._holds, self._head, self._foot = holds, head, foot
         self._mine: tuple[float, float] | None = None
 
     def follow(self, artists: list[ErrorBars]) -> None:
         """Fit the limits to the data of these artists."""
         wanted = data_range([artist.ends for artist in artists], self._holds)
-        if wanted is None or (self._mine is not None and self._axes[0].get_ylim() != self._mine):
+        if wanted is not None:
+            self.enclose(*wanted)
+
+    def enclose(self, low: float, high: float) -> None:
+        """Fit the limits to this range, if it is not inside them already."""
+        if self._mine is not None and (self._limits() != self._mine or _fits((low, high), self._mine)):
             return
-        if self._mine is not None and _fits(wanted, self._mine):
-            return
-        low, high = wanted
         span = high - low
         for axes in self._axes:
-            axes.set_ylim(low - self._foot * span, high + self._head * span)
-        self._mine = self._axes[0].get_ylim()
+            axes.set(**{f"{self._which}lim": (low - self._foot * span, high + self._head * span)})
+        self._mine = self._limits()
+
+    def _limits(self) -> tuple[float, float]:
+        return self._axes[0].get_xlim() if self._which == "x" else self._axes[0].get_ylim()
 
     def release(self) -> None:
         """Resume automatic limits."""
@@ -125,7 +151,9 @@ def data_range(ends: list[tuple[Array, Array]], holds: float | None) -> tuple[fl
     return low, high
 
 
-def set_text(text: Any, value: str) -> None:
-    """Set a text only if it has changed, since setting it invalidates its layout."""
+def set_text(text: Any, value: str, colour: str | None = None) -> None:
+    """Set a text, and its colour, only if it has changed: what stands still around it is drawn again then."""
     if text.get_text() != value:
         text.set_text(value)
+    if colour is not None and text.get_color() != colour:
+        text.set_color(colour)

@@ -18,6 +18,8 @@ MOST_MARKS = 100
 """Most passes marked in the progress bar."""
 SIZE = (13.0, 8.6)
 """Figure size, inches."""
+DPI = 100
+"""Pixels per inch of a figure that is not scaled, those of matplotlib."""
 LEFT, WIDTH = 0.075, 0.91
 
 
@@ -71,7 +73,8 @@ class LivePicture:
             self._write_hint()
             self._header = _Header(self.figure)
             self._body = self._make(self.figure, content)
-            mark_simulated(self.figure, content.finding.start or content.scan.start or {})
+            for mark in mark_simulated(self.figure, content.finding.start or content.scan.start or {}):
+                mark.set_animated(True)  # it lies over what moves
         self._header.update(content.header(now))
         self._body.update(content)
 
@@ -91,14 +94,16 @@ class _Header:
         self._title = figure.text(LEFT, 0.958, "", fontsize=17, weight="bold", va="center")
         box = {"boxstyle": "round,pad=0.45", "fc": "0.5", "ec": "none"}
         self._state = figure.text(
-            LEFT + WIDTH, 0.915, "", fontsize=14, weight="bold", color="white", ha="right", va="center", bbox=box
-        )
-        self._progress = figure.text(LEFT, 0.915, "", fontsize=14, va="center")
+            LEFT + WIDTH, 0.915, "", fontsize=14, weight="bold", color="white", ha="right", va="center", bbox=box,
+            animated=True,
+        )  # fmt: skip
+        self._progress = figure.text(LEFT, 0.915, "", fontsize=14, va="center", animated=True)
         bar = figure.add_axes((LEFT, 0.877, WIDTH, 0.013))
         bar.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
-        self._bar = Rectangle((0, 0), 0, 1, color="0.5")
+        self._bar = Rectangle((0, 0), 0, 1, color="0.5", zorder=2.6, animated=True)
         bar.add_patch(self._bar)
-        self._passes = bar.vlines([], 0, 1, color="0.3", lw=0.8)
+        self._passes = bar.vlines([], 0, 1, color="0.3", lw=0.8, zorder=2.7, animated=True)
+        bar.spines[:].set(zorder=2.8, animated=True)
         self._shown = 0
 
     def update(self, texts: HeaderTexts) -> None:

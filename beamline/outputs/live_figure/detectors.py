@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from beamline.outputs.live_figure.layers import STILL
+
 Array = NDArray[np.float64]
 STYLES = ("-", "--", ":", "-.")
 
@@ -77,9 +79,12 @@ class DetectorLines:
                 line.set_data(x, 100 * each.transient(name, slot, complete) if comparable else np.full(x.size, np.nan))
 
     def _new(self, name: str, slot: int, style: str) -> Line2D:
-        (line,) = self._rows[slot].plot([], [], style, color="0.35", lw=0.8, zorder=2.5, label=name)
+        (line,) = self._rows[slot].plot([], [], style, color="0.35", lw=0.8, zorder=2.55, label=name, animated=True)
         self._lines[(name, slot)] = line
         if slot == 0:
             handles = [each for (_, row), each in self._lines.items() if row == 0]
-            self._rows[0].legend(handles=handles, loc="upper left", frameon=False, fontsize=8.5, handlelength=1.6)
+            legend = self._rows[0].legend(
+                handles=handles, loc="upper left", frameon=False, fontsize=8.5, handlelength=1.6
+            )
+            legend.set_zorder(STILL)
         return line

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
-from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes
+from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thinned
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
+from beamline.outputs.live_figure.layers import STILL
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
@@ -55,14 +56,15 @@ class DriftBody:
         first.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, fontsize=9.5,
                      handletextpad=0.2, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
         level = figure.add_subplot(right[0], sharex=first)
-        level.set_title("laser off, rate / I0 against the mean of its point; line: drift taken out", **TITLE)
+        level.set_title("laser off, rate / I0 over its mean; line: drift taken out", **TITLE)
         self._dwells["level"] = _DwellPanel(level, "deviation / %", True)
-        (self._drift,) = level.plot([], [], "-", color=ORANGE, lw=1.4, zorder=5)
+        (self._drift,) = level.plot([], [], "-", color=ORANGE, lw=1.4, zorder=5, animated=True)
         level.tick_params(labelbottom=False)
-        self._x = first
+        self._x = AutoLimits([first], "x", foot=0.02)
         self._build_passes([figure.add_subplot(right[row], sharex=first) for row in (1, 2, 3)], content)
         self._labelled = [list(self._dwells.values())[4].axes, self._needed_axes]
-        self._mine: tuple[float, float] | None = None
+        for each in self._labelled:
+            each.set_xlabel("", fontsize=10)
 
     def _build_passes(self, axes: list[Axes], content: DwellLog) -> None:
         excess, residual, needed = axes
@@ -88,6 +90,7 @@ class DriftBody:
                 fontsize=10,
                 color="0.4",
                 bbox={"fc": "white", "ec": "none", "pad": 1},
+                zorder=STILL,
             )
             for each in axes
         }
@@ -99,9 +102,11 @@ class DriftBody:
         self._needed = [
             ErrorBars(needed, COLOURS[1 + slot], size=4.5, joined=True, label=f"slot {slot}") for slot in range(slots)
         ]
-        (self._spent,) = needed.plot([], [], "s--", color=BLACK, ms=4, lw=1.2)
+        (self._spent,) = needed.plot([], [], "s--", color=BLACK, ms=4, lw=1.2, zorder=2.9, animated=True)
         self._lines = [
-            needed.figure.text(0.575, 0.14 - 0.021 * row, "", fontsize=10, color=colour, va="top", weight="bold")
+            needed.figure.text(
+                0.575, 0.14 - 0.021 * row, "", fontsize=10, color=colour, va="top", weight="bold", animated=True
+            )
             for row, colour in enumerate((BLACK, *COLOURS[1 : 1 + slots]))
         ]
         self._limits = [AutoLimits([excess], holds=1.0), AutoLimits([residual], holds=0.0)]
@@ -113,19 +118,14 @@ class DriftBody:
         passes = of_passes(content, dwells, point)
         for name, panel in self._dwells.items():
             panel.update(dwells[name], dwells["on"], dwells["good"] & (dwells["locked"] | (name != "lock")))
-        self._drift.set_data(dwells["drift"].x, dwells["drift"].y)
+        drift = thinned(dwells["drift"])
+        self._drift.set_data(drift.x, drift.y)
         for each in self._labelled:
-            each.set_xlabel(dwells["label"], fontsize=10)
-        self._follow_x(dwells["x"])
+            set_text(each.xaxis.label, dwells["label"])
+        if (x := dwells["x"]).size:
+            self._x.enclose(float(x[0]), float(x[-1]) + 1e-3 * max(float(abs(x[-1])), 1.0))
         self._show_results(passes, content)
         self._show_needed(passes, point, content)
-
-    def _follow_x(self, x: NDArray[np.float64]) -> None:
-        if not x.size or (self._mine is not None and self._x.get_xlim() != self._mine):
-            return
-        margin = 0.02 * max(float(x[-1] - x[0]), 1e-3 * float(abs(x[-1])), 1e-3)
-        self._x.set_xlim(float(x[0]) - margin, float(x[-1]) + margin)
-        self._mine = self._x.get_xlim()
 
     def _show_results(self, passes: dict[str, Any], content: DwellLog) -> None:
         energies = content.scan.axis == ENERGY_AXIS
@@ -167,12 +167,13 @@ class DriftBody:
         ends = np.concatenate([[spent], *(np.concatenate([found.y, found.low]) for found in passes["needed"])])
         ends = ends[np.isfinite(ends) & (ends > 0)]
         low, high = float(ends.min()), min(float(ends.max()), 1e4 * spent)
-        self._needed_axes.set_ylim(10 ** np.floor(np.log10(max(low, 1e-4 * spent))), 10 ** np.ceil(np.log10(high)))
+        limits = 10.0 ** np.floor(np.log10(max(low, 1e-4 * spent))), 10.0 ** np.ceil(np.log10(high))
+        if self._needed_axes.get_ylim() != limits:
+            self._needed_axes.set_ylim(limits)
 
     def release(self) -> None:
         """Reset axis limits chosen by the user."""
-        self._mine = None
-        for each in (*self._limits, *(panel.limits for panel in self._dwells.values())):
+        for each in (self._x, *self._limits, *(panel.limits for panel in self._dwells.values())):
             each.release()
 
 
@@ -192,7 +193,7 @@ class _DwellPanel:
         self._bars = [
             ErrorBars(axes, colour, size=2.5, label=name) for colour, name in zip(colours, OFF_ON, strict=True)
         ]
-        (self._bad,) = axes.plot([], [], "x", color=BLUE, ms=7, mew=1.6, label="bad dwell", zorder=4)
+        (self._bad,) = axes.plot([], [], "x", color=BLUE, ms=7, mew=1.6, label="bad dwell", zorder=4, animated=True)
         if zero:
             axes.axhline(0, color="0.5", lw=0.9, zorder=1)
         self.limits = AutoLimits([axes])
@@ -200,7 +201,7 @@ class _DwellPanel:
     def update(self, found: Curve, on: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
         """Show a reading: laser off, laser on, and bad dwells."""
         for bars, chosen in zip(self._bars, (~on, on), strict=True):
-            show(bars, found.only(chosen))
+            show(bars, thinned(found.only(chosen)))
         bad = ~good & np.isfinite(found.y)
         self._bad.set_data(found.x[bad], found.y[bad])
         self.limits.follow(self._bars)

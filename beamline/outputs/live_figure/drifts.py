@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.outputs.live_figure.dwells import DwellLog, PassLog
+from beamline.outputs.live_figure.dwells import COLUMNS, DwellLog, PassLog
 from beamline.outputs.live_figure.hours import hours_to
 from reduction.counting.pileup import multi_photon_fraction
 from reduction.statistics.quantiles import chi_square_interval
@@ -29,6 +29,22 @@ class Curve:
     def only(self, chosen: NDArray[np.bool_]) -> Curve:
         """The selected values."""
         return Curve(*(each[chosen] for each in (self.x, self.y, self.low, self.high)))
+
+
+MOST = 400
+"""Points of a curve that are shown; of more dwells, the mean, lowest and highest of each group of neighbours are."""
+
+
+def thinned(found: Curve) -> Curve:
+    """The values that are there; of many, means of groups of neighbours with their extremes as bars."""
+    chosen = found.only(np.isfinite(found.y))
+    size = -(-chosen.y.size // MOST)
+    if size <= 1:
+        return chosen
+    starts = np.arange(0, chosen.y.size, size)
+    count = np.diff(np.append(starts, chosen.y.size))
+    x, y = (np.add.reduceat(each, starts) / count for each in (chosen.x, chosen.y))
+    return Curve(x, y, np.minimum.reduceat(chosen.y, starts), np.maximum.reduceat(chosen.y, starts))
 
 
 def curve(x: Array, y: Array, stddev: Array | float = np.nan) -> Curve:
@@ -85,10 +101,9 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
 
 def _taken_out(log: DwellLog, table: dict[str, Array], x: Array) -> Curve:
     """Drift of the last result at each dwell, % of the mean thickness; NaN where none was taken out."""
-    results = [each.results["spectrum"] for each in log.passes.values() if "drift" in each.results.get("spectrum", {})]
     value, error = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
-    if results and np.isfinite(results[-1]["drift"]).any():
-        found, stddev = (np.asarray(results[-1][key]) for key in ("drift", "drift_stddev"))
+    if log.drift is not None and np.isfinite(log.drift[0]).any():
+        found, stddev = log.drift
         run, point = table["run"].astype(int), table["point_index"].astype(int)
         known = run < len(found)
         value[known], error[known] = (each[run[known], point[known]] for each in (found - np.nanmean(found), stddev))
@@ -99,11 +114,13 @@ def _taken_out(log: DwellLog, table: dict[str, Array], x: Array) -> Curve:
 def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Array:
     """Relative deviation of the selected values from their mean at the same point; NaN for single values."""
     found = np.full(values.shape, np.nan)
-    chosen = chosen & np.isfinite(values)
-    for each in np.unique(point[chosen]):
-        mine = chosen & (point == each)
-        if mine.sum() > 1:
-            found[mine] = values[mine] / values[mine].mean() - 1
+    used = np.flatnonzero(chosen & np.isfinite(values))
+    at = point[used].astype(int)
+    number = np.bincount(at)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(at, values[used]) / number
+    several = number[at] > 1
+    found[used[several]] = values[used[several]] / mean[at[several]] - 1
     return found
 
 
@@ -117,16 +134,20 @@ def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[
         in the last slot, % of the first less the last), ``x`` (n,), ``spent`` (n,) hours of dwelling, and ``needed``,
         a Curve for each slot: hours of dwelling until its transient at `point` is 3 standard deviations.
     """
-    begun = [each for each in log.passes.values() if each.raw]
-    x = dwells["x"][np.cumsum([len(each.raw) for each in begun]) - 1] if begun else np.empty(0)
+    begun = [each for each in log.passes.values() if each.dwells.size]
+    seconds = [each.dwells[COLUMNS.index("i0_time")] for each in begun]
+    x = dwells["x"][np.cumsum([each.size for each in seconds]) - 1] if begun else np.empty(0)
     columns = [_excess(each) for each in begun]
     residual = [_residual(each, log) for each in begun]
-    needed = [_needed(each, point, log.scan.num_slots) for each in begun]
+    needed = [
+        _needed(each, float(np.nanmean(dwell)), point, log.scan.num_slots)
+        for each, dwell in zip(begun, seconds, strict=True)
+    ]
     return {
         "excess": Curve(x, *np.array(columns).reshape(-1, 3).T),
         "residual": curve(x, *(100 * np.array(residual).reshape(-1, 2).T)),
         "x": x,
-        "spent": np.cumsum([sum(row["i0_time"] for row in each.raw) / HOUR for each in begun]),
+        "spent": np.cumsum([each.sum() / HOUR for each in seconds]),
         "needed": [Curve(x, *np.array([each[slot] for each in needed]).T) for slot in range(log.scan.num_slots)]
         if needed
         else [],
@@ -154,18 +175,15 @@ def _residual(log: PassLog, content: DwellLog) -> tuple[float, float]:
     return float(spectrum["residual"][last]), float(spectrum["residual_stddev"][last])
 
 
-def _needed(log: PassLog, point: int | None, slots: int) -> list[tuple[float, float, float]]:
+def _needed(log: PassLog, seconds: float, point: int | None, slots: int) -> list[tuple[float, float, float]]:
     """For each slot the total hours of dwelling until 3 standard deviations at a point, with their interval.
 
     From the result at the end of a pass, whose errors include over-dispersion; before that from the sums.
     """
-    mine = [each for each in log.points if each["point_index"] == point]
-    if not mine:
+    if point is None or point not in log.sums:
         return [(np.nan, np.nan, np.nan)] * slots
-    last, seconds = mine[-1], float(np.nanmean([row["i0_time"] for row in log.raw]))
-    passes = (int(last["dwells_off"]) + int(last["dwells_on"])) / log.pattern
-    spent = passes * log.planned * seconds / HOUR
-    value, stddev = last["difference"], last["difference_stddev"]
+    (value, stddev), dwells = log.sums[point]
+    spent = dwells / log.pattern * log.planned * seconds / HOUR
     result = log.results.get("spectrum") or log.results.get("trace")
     if result is not None and "transient" in result:
         value, stddev = (np.asarray(result[key])[:, point] for key in ("transient", "transient_stddev"))

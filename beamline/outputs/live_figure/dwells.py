@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,38 +18,102 @@ READINGS = (
 """Readings of a raw event that are stored; NaN without such a device."""
 COUNTED = ("photons", "photons_stddev")
 """Means over the slots, from the live reduction."""
+COLUMNS = (*READINGS, "time", "good", "run", *COUNTED)
+KEPT = {
+    "spectrum": ("transient", "transient_stddev", "residual", "residual_stddev"),
+    "trace": ("transient", "transient_stddev"),
+    "honesty": ("scatter",),
+    "kinetics": ("fitted", "chi_square", "freedom"),
+}
+"""What is kept of the streams at the end of a pass; their covariances would fill the memory in a night."""
 
 
-@dataclass
 class PassLog:
-    """One pass: a list of values for each dwell, the reduced points in their order, and its results.
+    """One pass: a column of numbers for each dwell, the sums of its points so far, and its results.
+
+    Parameters
+    ----------
+    number : int
+        Of the pass in its scan set.
+    planned, pattern : int
+        Dwells of the pass, and of each point.
 
     Attributes
     ----------
-    raw : list of dict
-        `READINGS`, and ``time`` (seconds since 1970), ``good``.
-    points : list of document
-        Data of the stream `points`.
+    sums : dict
+        By point, the last difference and its standard deviation, shape (2, S), and the dwells in it.
     results : dict
-        Data of the streams at the end of a pass, by stream.
-    planned, pattern : int
-        Dwells of the pass, and of each point.
+        By stream, what is `KEPT` of its data.
     """
 
-    raw: list[dict[str, float]]
-    points: list[Document]
-    results: dict[str, Document]
-    planned: int
-    pattern: int
+    def __init__(self, number: int, planned: int, pattern: int) -> None:
+        self.planned, self.pattern = planned, pattern
+        self.sums: dict[int, tuple[Array, int]] = {}
+        self.results: dict[str, Document] = {}
+        self._number, self._size, self._counted = number, 0, 0
+        self._dwells: Array = np.full((len(COLUMNS), max(planned, 16)), np.nan)
+        self._unplaced: deque[tuple[int, float, float]] = deque()
+
+    def add(self, doc: Document) -> None:
+        """Add a dwell by its raw event."""
+        if self._size == self._dwells.shape[1]:
+            self._dwells = np.concatenate([self._dwells, np.full_like(self._dwells, np.nan)], axis=1)
+        data = doc["data"]
+        readings = [float(data.get(key, np.nan)) for key in READINGS]
+        values = [*readings, float(doc["time"]), float(data["quality"] == "good"), float(self._number)]
+        self._dwells[: len(values), self._size] = values
+        self._size += 1
+
+    def count(self, data: Document) -> None:
+        """Take the counts of a dwell, and the sums of its point, from an event of the stream `points`."""
+        point, photons, stddev = (
+            int(data["point_index"]),
+            np.asarray(data["photons"]),
+            data.get("photons_stddev", np.nan),
+        )
+        error = float(np.sqrt(np.mean(np.square(stddev)) / photons.size))
+        self._unplaced.append((point, float(photons.mean()), error))
+        if "difference" in data:
+            dwells = int(data["dwells_off"]) + int(data["dwells_on"])
+            self.sums[point] = np.array([data["difference"], data["difference_stddev"]], np.float64), dwells
+
+    @property
+    def dwells(self) -> Array:
+        """`COLUMNS` of the dwells in their order, shape (C, D).
+
+        The reduction processes dwells in order, but may have missed some: those have no counts.
+        """
+        there = self._dwells[:, : self._size]
+        while self._unplaced:
+            point, *counts = self._unplaced[0]
+            same = np.flatnonzero(there[0, self._counted :] == point)
+            if not same.size:
+                break
+            self._counted += int(same[0]) + 1
+            there[-len(COUNTED) :, self._counted - 1] = counts
+            self._unplaced.popleft()
+        return there
 
 
 class DwellLog(PageContent):
-    """The newest scan set, with every dwell of its passes."""
+    """The newest scan set, with every dwell of its passes.
+
+    Attributes
+    ----------
+    passes : dict of PassLog
+        By the uid of the raw run.
+    drift : tuple of ndarray, shape (passes, E), or None
+        Logarithm of the thickness that the last result took out, and its standard deviation.
+    """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         super().__init__(at, over)
+        self._begin(None)
+
+    def _begin(self, scan_set: object) -> None:
+        self._scan_set = scan_set
         self.passes: dict[str, PassLog] = {}
-        self._scan_set: object = None
+        self.drift: tuple[Array, Array] | None = None
         self._raw_of: dict[str, str] = {}
         self._streams: dict[str, tuple[str, str]] = {}
 
@@ -66,42 +129,33 @@ class DwellLog(PageContent):
 
     def _take_start(self, start: Document) -> None:
         if start["scan_set"] != self._scan_set:
-            self._scan_set, self.passes, self._raw_of = start["scan_set"], {}, {}
+            self._begin(start["scan_set"])
         if "analysis_of" in start:
             self._raw_of[start["uid"]] = start["analysis_of"]
         else:
             pattern = max(1, len(start.get("pattern", (1,))))
-            self.passes[start["uid"]] = PassLog([], [], {}, int(start.get("num_events", 0)), pattern)
+            self.passes[start["uid"]] = PassLog(len(self.passes), int(start.get("num_events", 0)), pattern)
 
     def _take_event(self, doc: Document) -> None:
         run, stream = self._streams.get(doc["descriptor"], ("", ""))
         mine = self.passes.get(self._raw_of.get(run, run))
         if mine is None:
             return
-        if run in self._raw_of:
-            mine.points.append(doc["data"]) if stream == "points" else mine.results.update({stream: doc["data"]})
-        elif stream == PRIMARY:
-            values = {key: float(doc["data"].get(key, np.nan)) for key in READINGS}
-            mine.raw.append({**values, "time": float(doc["time"]), "good": float(doc["data"]["quality"] == "good")})
+        if run not in self._raw_of:
+            if stream == PRIMARY:
+                mine.add(doc)
+        elif stream == "points":
+            mine.count(doc["data"])
+        elif stream in KEPT:
+            self._take_result(mine, stream, doc["data"])
+
+    def _take_result(self, mine: PassLog, stream: str, data: Document) -> None:
+        mine.results[stream] = {key: np.array(data[key]) for key in KEPT[stream] if key in data}
+        if "drift" in data:
+            self.drift = np.array(data["drift"]), np.array(data["drift_stddev"])
 
     def table(self) -> dict[str, Array]:
-        """Columns of all dwells in their order: `READINGS`, `COUNTED`, ``time``, ``good`` and ``run``, shape (D,)."""
-        rows = [row for number, each in enumerate(self.passes.values()) for row in _rows(each, number)]
-        keys = (*READINGS, *COUNTED, "time", "good", "run")
-        return {key: np.array([row[key] for row in rows], dtype=np.float64) for key in keys}
-
-
-def _rows(log: PassLog, number: int) -> list[dict[str, Any]]:
-    """Dwells of a pass with their counts. The reduction processes them in order, but may have missed some."""
-    rows: list[dict[str, Any]] = [{**raw, "run": number, **dict.fromkeys(COUNTED, np.nan)} for raw in log.raw]
-    at = 0
-    for point in log.points:
-        while at < len(rows) and rows[at]["point_index"] != point["point_index"]:
-            at += 1
-        if at == len(rows):
-            break
-        photons, stddev = np.asarray(point["photons"]), np.asarray(point.get("photons_stddev", np.nan))
-        rows[at]["photons"] = float(photons.mean())
-        rows[at]["photons_stddev"] = float(np.sqrt(np.mean(stddev**2) / photons.size))
-        at += 1
-    return rows
+        """Columns of all dwells in their order, shape (D,)."""
+        passes = [each.dwells for each in self.passes.values()]
+        whole = np.concatenate(passes, axis=1) if passes else np.empty((len(COLUMNS), 0))
+        return dict(zip(COLUMNS, whole, strict=True))

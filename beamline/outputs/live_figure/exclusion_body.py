@@ -55,18 +55,20 @@ class ExclusionBody:
         below = TOP - height
         axes = figure.add_axes((0.2, below, 0.785, height))
         self._axes = axes
+        self._named: list[str] = []
         self._mesh = axes.pcolormesh(
             np.arange(size + 1) - 0.5, np.arange(passes + 1) - 0.5, np.zeros((passes, size)),
             cmap=ListedColormap(list(STATE_COLOURS)), norm=BoundaryNorm(np.arange(len(STATES) + 1) - 0.5, len(STATES)),
-            edgecolors="white", linewidth=0.4 if size * passes < 4000 else 0.0,
+            edgecolors="white", linewidth=0.4 if size * passes < 4000 else 0.0, zorder=2.6, animated=True,
         )  # fmt: skip
+        axes.spines[:].set(zorder=2.8, animated=True)
         axes.invert_yaxis()
-        self._marks = {state: axes.plot([], [], ls="none", color="white", ms=6, mew=1.3, marker=mark)[0]
-                       for state, mark in MARKED.items()}  # fmt: skip
+        style: dict[str, Any] = {"ls": "none", "color": "white", "ms": 6, "mew": 1.3, "zorder": 2.7, "animated": True}
+        self._marks = {state: axes.plot([], [], marker=mark, **style)[0] for state, mark in MARKED.items()}
         self._tick_points(axes, content)
         step = -(-passes // MOST_NAMES)
         axes.set_yticks(range(0, passes, step))
-        self._summary = axes.set_title("", fontsize=12, loc="left", weight="bold", pad=6)
+        self._summary = axes.set_title("", fontsize=12, loc="left", weight="bold", pad=6, animated=True)
         handles = [Patch(fc=colour, ec="0.6", label=name) for colour, name in zip(STATE_COLOURS, STATES, strict=True)]
         figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.195, below - 0.06), ncols=4, frameon=False,
                       fontsize=10)  # fmt: skip
@@ -90,7 +92,10 @@ class ExclusionBody:
             line.set_data(point, row)
         passes = list(content.passes.values())
         ticks = self._axes.get_yticks()
-        self._axes.set_yticklabels([_pass_name(passes, int(tick)) for tick in ticks], fontsize=10)
+        names = [_pass_name(passes, int(tick)) for tick in ticks]
+        if names != self._named:
+            self._named = names
+            self._axes.set_yticklabels(names, fontsize=10)
         good, taken = content.counts()
         percent = f" ({100 * good / taken:.1f} %)" if taken else ""
         set_text(self._summary, f"{good} of {taken} dwells are good{percent}")
@@ -104,8 +109,10 @@ def _pass_name(passes: list[PassExclusions], row: int) -> str:
     if row >= len(passes):
         return f"pass {row + 1}, planned"
     one_pass = passes[row]
+    if one_pass.status == "running":  # its numbers would change with each dwell
+        return f"pass {one_pass.number}, running"
     name = f"pass {one_pass.number}, {int(one_pass.good.sum())} of {int(one_pass.taken.sum())}"
-    return name if one_pass.status in ("success", "running") else f"{name}, {printable(one_pass.status)}"
+    return name if one_pass.status == "success" else f"{name}, {printable(one_pass.status)}"
 
 
 def lines_of(reasons: list[Reason]) -> list[str]:

@@ -40,6 +40,7 @@ class MapBody:
         rows = content.rows()
         self._maps: list[_Map] = []
         self._limits: AutoLimits | None = None
+        self._named: list[str] = []
         if content.scan.axis != ENERGY_AXIS or not rows:
             text = NO_MAP if content.scan.axis != ENERGY_AXIS else "no point has laser on and off yet"
             figure.text(0.5, 0.45, text, fontsize=14, color="0.4", ha="center")
@@ -79,7 +80,8 @@ class MapBody:
         axes.legend(loc="lower left", bbox_to_anchor=(-0.03, 0.99), ncols=len(self._cut), frameon=False, fontsize=10,
                     handletextpad=0.1, columnspacing=0.8)  # fmt: skip
         self._limits = AutoLimits([axes], holds=0.0)
-        self._lines = [each.axes.axvline(rows[0].energy[0], color="0.2", lw=0.8, ls=":") for each in self._maps]
+        self._lines = [each.axes.axvline(rows[0].energy[0], color="0.2", lw=0.8, ls=":", zorder=2.6, animated=True)
+                       for each in self._maps]  # fmt: skip
 
     def update(self, content: ScansOfSample) -> None:
         """Draw the current state."""
@@ -89,7 +91,10 @@ class MapBody:
         self._maps[0].set([100 * row.value for row in rows])
         self._maps[1].set([row.value / row.stddev for row in rows])
         ticks = self._names.get_yticks()
-        self._names.set_yticklabels([_name(rows[int(tick)]) for tick in ticks], fontsize=9)
+        names = [_name(rows[int(tick)]) for tick in ticks]
+        if names != self._named:
+            self._named = names
+            self._names.set_yticklabels(names, fontsize=9)
         self._maps[0].scale(*map_scale(rows))
         self._show_cut(rows, content)
         set_text(self._views, "\n".join(content.views()))
@@ -140,7 +145,9 @@ class _Map:
     def set(self, values: list[Array]) -> None:
         """Set the values of each row."""
         for mesh, value in zip(self._meshes, values, strict=True):
-            mesh.set_array(value[None, :])
+            before: Any = mesh.get_array()
+            if not np.array_equal(np.ma.getdata(before).ravel(), value, equal_nan=True):
+                mesh.set_array(value[None, :])
 
     def scale(self, linear: float, highest: float) -> None:
         """Set the colour scale: linear up to about `linear`, up to `highest`."""

@@ -10,6 +10,7 @@ from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.detectors import DetectorLines
+from beamline.outputs.live_figure.layers import STILL
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.shown import pass_under_way, rates
 from beamline.outputs.live_figure.texts import messages
@@ -24,7 +25,7 @@ ON_COLOUR, OFF_COLOUR, BEFORE = COLOURS[5], COLOURS[0], "0.7"
 def legend_above(axes: Axes) -> None:
     """Place a legend above the right end of a panel, where it hides no data."""
     axes.legend(loc="lower right", bbox_to_anchor=(1.01, 0.97), ncols=2, frameon=False, fontsize=9.5, handlelength=1.2,
-                handletextpad=0.4, columnspacing=1.2)  # fmt: skip
+                handletextpad=0.4, columnspacing=1.2).set_zorder(STILL)  # fmt: skip
 
 
 def shown_slots(number: int, most: int) -> list[int]:
@@ -58,7 +59,7 @@ class SpectraPanel:
             box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
             self._names.append(
                 axes.text(0.985, 0.94, "", transform=axes.transAxes, va="top", ha="right", fontsize=12, weight="bold",
-                          bbox=box)
+                          bbox=box, zorder=STILL)
             )  # fmt: skip
             self._transient.append(ErrorBars(axes, colour, size=3.5))
             self._transient_now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
@@ -147,8 +148,8 @@ class RatesPanel:
             axes.grid(alpha=0.25)
             axes.locator_params(axis="x", nbins=5)
         pile_up.set_xlabel(label, fontsize=10)
-        self._rate_title = rate.set_title("", fontsize=11.5, loc="left", weight="bold")
-        self._pile_up_title = pile_up.set_title("", fontsize=11.5, loc="left", weight="bold")
+        self._rate_title = rate.set_title("", fontsize=11.5, loc="left", weight="bold", animated=True)
+        self._pile_up_title = pile_up.set_title("", fontsize=11.5, loc="left", weight="bold", animated=True)
         self._limits = [AutoLimits([rate], holds=0.0), AutoLimits([pile_up], holds=0.0)]
         text.axis("off")
         text.set_title("messages", fontsize=11.5, loc="left", weight="bold")

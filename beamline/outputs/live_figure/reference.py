@@ -85,10 +85,12 @@ class ReferenceLines:
 
     def __init__(self, static: Any, first: Any, reference: DrawnBehind) -> None:
         self._reference = reference
-        style = {"color": "0.45", "lw": 1.4, "zorder": 1.5}
+        style = {"color": "0.45", "lw": 1.4, "zorder": 2.55, "animated": True}
         (self._static,) = static.plot([], [], **style)
         (self._transient,) = first.plot([], [], **style)
-        self._label = static.text(0.99, 0.05, "", transform=static.transAxes, ha="right", fontsize=9, color="0.35")
+        self._label = static.text(
+            0.99, 0.05, "", transform=static.transAxes, ha="right", fontsize=9, color="0.35", zorder=5, animated=True
+        )
 
     def update(self, scan: LiveScan) -> None:
         """Draw the reference on the scale of the scan, once it has one."""

@@ -53,8 +53,7 @@ class ScanBody:
     def update(self, content: PageContent) -> None:
         """Draw the current state."""
         norm = normalisation_state(content.scan)
-        set_text(self._norm, norm.text)
-        self._norm.set_color(norm.colour)
+        set_text(self._norm, norm.text, norm.colour)
         self._spectra.update(content.scan)
         if self._reference is not None:
             self._reference.update(content.scan)

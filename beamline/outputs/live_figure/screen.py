@@ -7,13 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from beamline.outputs.live_figure.axes import SIZE
+from beamline.outputs.live_figure.axes import DPI, SIZE
 from beamline.outputs.live_figure.pages import PAGES
 from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
 from beamline.session.figure_process import has_display, has_qt
 
-DPI = 100
-"""Pixels per inch of a figure that is not scaled, those of matplotlib."""
 KEYS = {str(number): page for number, page in enumerate(PAGES, 1)}
 
 
@@ -48,7 +46,7 @@ def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
             return
         view.look()
         if view.due():
-            view.draw(canvas.draw)
+            view.draw(canvas.update)
 
     canvas.mpl_connect("key_press_event", lambda event: _press(view, event.key))
     timer = canvas.new_timer(interval=int(1000 * LOOK_EVERY))
@@ -107,4 +105,5 @@ def _press(view: LiveView, key: str | None) -> None:
         view.other_axis()
     else:
         return
-    view.draw(view.figure.canvas.draw)
+    canvas: Any = view.figure.canvas
+    view.draw(canvas.update)

@@ -12,6 +12,7 @@ from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.detectors import DetectorLines
 from beamline.outputs.live_figure.fit import RunningFit
+from beamline.outputs.live_figure.layers import STILL
 from beamline.outputs.live_figure.panels import HEAD, legend_above
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.shown import TraceFit, sums_so_far
@@ -60,7 +61,14 @@ class TracePanel:
         self._complete: list[ErrorBars] = []
         self._now: list[ErrorBars] = []
         box: dict[str, Any] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
-        style: dict[str, Any] = {"va": "top", "ha": "right", "fontsize": 12, "weight": "bold", "bbox": box}
+        style: dict[str, Any] = {
+            "va": "top",
+            "ha": "right",
+            "fontsize": 12,
+            "weight": "bold",
+            "bbox": box,
+            "zorder": STILL,
+        }
         self._names = [axes.text(0.985, 0.94, "", transform=axes.transAxes, **style) for axes in rows]
         for slot, axes in enumerate(rows):
             colour = COLOURS[1 + slot % (len(COLOURS) - 1)]
@@ -70,11 +78,13 @@ class TracePanel:
             axes.locator_params(axis="y", nbins=4)
             self._complete.append(ErrorBars(axes, colour, size=3.5))
             self._now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
-        (self._fit,) = rows[0].plot([], [], "-", color="0.25", lw=1.2, zorder=4)
-        self._band = rows[0].fill_between([], [], [], color="0.25", alpha=0.2, lw=0, zorder=1)
+        (self._fit,) = rows[0].plot([], [], "-", color="0.25", lw=1.2, zorder=4, animated=True)
+        self._band = rows[0].fill_between([], [], [], color="0.25", alpha=0.2, lw=0, zorder=2.55, animated=True)
         right = axis == DELAY_AXIS  # away from the curve
         where: dict[str, Any] = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
-        self._fit_text = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
+        self._fit_text = rows[0].text(
+            y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, zorder=5, animated=True, **where
+        )
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
         rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
         for axes in (static, *rows):

@@ -9,6 +9,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.axes import LivePicture
+from beamline.outputs.live_figure.content import PageContent
+from beamline.outputs.live_figure.layers import Layers
 from beamline.outputs.live_figure.pages import OVER, PAGES, Page
 from beamline.outputs.live_figure.reference import DrawnBehind
 from beamline.outputs.live_figure.scan import LiveScan
@@ -58,6 +60,7 @@ class LiveView:
         reference: DrawnBehind | None = None,
     ) -> None:
         self.figure = figure
+        self._layers = Layers(figure)
         self._make = lambda name: Page(name, root, scan_set, at, over, reference)
         self._keys = keys
         self._pages: dict[str, Page] = {}
@@ -70,7 +73,12 @@ class LiveView:
     @property
     def scan(self) -> LiveScan:
         """The scan set shown."""
-        return self._pages[self.page].content.scan
+        return self.content.scan
+
+    @property
+    def content(self) -> PageContent:
+        """Content of the page shown."""
+        return self._pages[self.page].content
 
     def show(self, page: str) -> None:
         """Select another page, shown at the next poll of the journal."""
@@ -84,8 +92,7 @@ class LiveView:
 
     def other_axis(self) -> None:
         """Toggle the horizontal axis of drifts between time and dwell number."""
-        content = self._pages[self.page].content
-        content.over = OVER[content.over == OVER[0]]
+        self.content.over = OVER[self.content.over == OVER[0]]
         self.picture.show_all()
         self._changed = True
 
@@ -100,13 +107,14 @@ class LiveView:
             return False
         return self._changed or (now >= self._clock and self._texts() != self._shown)
 
-    def draw(self, render: Callable[[], object]) -> None:
-        """Update the picture and render it; if `render` raises, the redraw stays due."""
+    def draw(self, publish: Callable[[], object]) -> None:
+        """Draw the picture on its canvas, then publish it; if `publish` raises, the redraw stays due."""
         began = time.process_time()
         texts = self._texts()
-        self.picture.update(self._pages[self.page].content, time.time())
+        self.picture.update(self.content, time.time())
+        self._layers.draw()
         try:
-            render()
+            publish()
         finally:
             ended = time.monotonic()
             self._not_before = ended + max(self._every, IDLE_SHARE * (time.process_time() - began))
@@ -114,7 +122,7 @@ class LiveView:
         self._changed, self._shown = False, texts
 
     def _texts(self) -> tuple[str, str]:
-        header = self._pages[self.page].content.header(time.time())
+        header = self.content.header(time.time())
         return header.state.text, header.progress
 
     def _hint(self) -> str:

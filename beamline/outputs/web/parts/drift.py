@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time
-from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes
+from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thinned
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
 from beamline.outputs.web.values import numbers
@@ -20,8 +19,6 @@ LABELS = {
     "lock": "laser lock error / ps",
     "level": "laser-off rate against its point / %",
 }
-MOST = 400
-"""Points of a curve on the page; of more dwells, the mean, lowest and highest of each group are shown."""
 
 
 def drift(content: DwellLog) -> dict[str, Any]:
@@ -38,8 +35,8 @@ def drift(content: DwellLog) -> dict[str, Any]:
         "dwells": [
             {
                 "label": LABELS[name],
-                "off": _thinned(found, use & ~dwells["on"]),
-                "on": _thinned(found, use & dwells["on"]),
+                "off": _plain(thinned(found.only(use & ~dwells["on"]))),
+                "on": _plain(thinned(found.only(use & dwells["on"]))),
             }
             for name, (found, use) in curves.items()
         ],
@@ -56,18 +53,6 @@ def _plain(found: Curve) -> dict[str, Any]:
     there = np.isfinite(found.y)
     columns = zip(("x", "y", "low", "high"), (found.x, found.y, found.low, found.high), strict=True)
     return {name: numbers(values[there]) for name, values in columns}
-
-
-def _thinned(found: Curve, use: NDArray[np.bool_]) -> dict[str, Any]:
-    """The used values; of many, means of groups of neighbours with their extremes as bars."""
-    chosen = found.only(use & np.isfinite(found.y))
-    size = -(-chosen.y.size // MOST)
-    if size <= 1:
-        return _plain(chosen)
-    starts = np.arange(0, chosen.y.size, size)
-    count = np.diff(np.append(starts, chosen.y.size))
-    x, y = (np.add.reduceat(each, starts) / count for each in (chosen.x, chosen.y))
-    return _plain(Curve(x, y, np.minimum.reduceat(chosen.y, starts), np.maximum.reduceat(chosen.y, starts)))
 
 
 def _hours(content: DwellLog, passes: dict[str, Any], point: int | None) -> dict[str, Any]:

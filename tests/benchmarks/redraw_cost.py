@@ -1,0 +1,117 @@
+"""Processor time of a redraw of each page of the live figure over a night of passes, and the memory that it holds.
+
+Run it with ``python -m tests.benchmarks.redraw_cost [--passes N] [--points N] [--redraws N]``: passes of 200 points, 5
+slots and four dwells a point go through the live reducer into all pages. In some passes each page is redrawn after
+every 40th dwell, as a window redraws, and the time printed is the median. In the end the scan page is redrawn some
+thousand times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from beamline.outputs.live_figure.axes import SIZE
+from beamline.outputs.live_figure.pages import PAGES
+from beamline.outputs.live_figure.view import LiveView
+from reduction.live.reducer import LiveReducer
+from tests.benchmarks import reducer_cost
+
+Document = tuple[str, dict[str, Any]]
+PASSES, POINTS, EVERY, REDRAWS = 200, 200, 40, 3_000
+MACHINE = {"mono_energy": 13.47, "ring_current": 101.9, "laser_lock_error": 0.3, "laser_locked": 1}
+BEGAN = 1.7e9
+
+
+def resident() -> float:
+    """Resident memory of this process now, MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def raw_pass(number: int, passes: int, points: int, rng: np.random.Generator) -> Iterator[Document]:
+    """Documents of one pass, a dwell a second."""
+    reducer_cost.POINTS = points
+    dwells = points * len(reducer_cost.SEGMENTS)
+    about = {"scan_id": number + 1, "passes": passes, "num_points": points, "num_events": dwells, "sample": "bromide"}
+    began = BEGAN + number * (dwells + 10.0)
+    seconds = iter(range(1, dwells + 1))
+    for name, doc in reducer_cost.documents(number, rng.binomial(80_000, 0.14, (64, 120))):
+        if name == "start":
+            yield name, {**doc, **about, "plan_name": "energy_scan", "time": began, "mode": "sim"}
+        elif name == "event":
+            second = next(seconds)
+            machine = {**MACHINE, "ring_current": 101.9 + 0.3 * rng.standard_normal()}
+            yield name, {**doc, "seq_num": second, "time": began + second, "data": doc["data"] | machine}
+        else:
+            yield name, {**doc, "time": began + dwells + 1}
+
+
+def views(root: Path) -> dict[str, LiveView]:
+    """A view of each page."""
+    found = {}
+    for page in PAGES:
+        figure = Figure(figsize=SIZE, dpi=100)
+        FigureCanvasAgg(figure)
+        found[page] = LiveView(root, figure, 1.0, page=page)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    for name, value in (("passes", PASSES), ("points", POINTS), ("redraws", REDRAWS)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        shown = views(Path(folder))
+        night(shown, options.passes, options.points)
+        for number in range(options.redraws):
+            if number % (options.redraws // 2) == 0:
+                print(f"{resident():.0f} MB after {number} more redraws of the scan page", flush=True)
+            redraw(shown["scan"])
+        print(f"{resident():.0f} MB after {options.redraws}")
+
+
+def redraw(view: LiveView) -> float:
+    """Milliseconds of the processor for a redraw."""
+    began = time.process_time()
+    view.draw(lambda: None)
+    return 1e3 * (time.process_time() - began)
+
+
+def night(shown: dict[str, LiveView], passes: int, points: int) -> dict[int, dict[str, float]]:
+    """Print milliseconds of a redraw of each page, and memory, after some of the passes; by passes, those printed."""
+    print(f"{'passes':>7} {'dwells':>8}" + "".join(f"{page + ' / ms':>13}" for page in shown) + f"{'memory / MB':>13}")
+    rng, found = np.random.default_rng(1), dict[int, dict[str, float]]()
+
+    def take(name: str, doc: Any) -> None:
+        for view in shown.values():
+            view.content.take(name, doc)
+
+    reducer = LiveReducer(take)
+    for number in range(1, passes + 1):
+        spent: dict[str, list[float]] = {page: [] for page in shown}
+        printed = number in (1, 2, passes) or number % max(1, passes // 4) == 0
+        for name, doc in raw_pass(number - 1, passes, points, rng):
+            take(name, doc)
+            reducer(name, doc)
+            if printed and name == "event" and doc["seq_num"] % EVERY == 0:
+                for page, view in shown.items():
+                    spent[page].append(redraw(view))
+        if printed:
+            found[number] = {page: float(np.median(values)) for page, values in spent.items()}
+            row = "".join(f"{value:>13.1f}" for value in found[number].values())
+            print(f"{number:>7} {number * points * 4:>8}{row}{resident():>13.0f}", flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()
