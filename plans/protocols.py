@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -73,7 +73,7 @@ class Sweeper(Flyable, Preparable, Stoppable, Protocol):
     def buffer(self) -> Readable:
         """The frames of the last sweep as a whole."""
 
-    def check_trajectory(self, energies: Sequence[float], times: Sequence[float], frame: float) -> None:
+    def check_trajectory(self, trajectory: Mapping[str, Any]) -> None:
         """Raise an error if the energy cannot follow, or the counter does not take such frames."""
 
 

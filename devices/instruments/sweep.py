@@ -1,15 +1,17 @@
 """Sweep of the energy: a trajectory of the monochromator, and frames of the photon counter while it moves.
 
 The trajectory has the records of the EPICS motor support for profile moves (``profileMoveController.template``), with
-energies as positions. Each frame holds hits and gates by phase, I0, and the encoder of the energy at its two ends.
+energies as positions. Each frame holds hits and gates by phase, pairs of gates that follow each other, I0, and the
+encoder of the energy at its two ends.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from devices.base.bulk_read import fetch
 from devices.base.computed import Computed
 from devices.base.settings import NOT_SENT, Setting
 from devices.base.signals import PolledReadback, Readback, SoftSignal, TraceArray
-from devices.channel_access import FinishedStatus, ThreadlessStatus
+from devices.channel_access import FinishedStatus, ThreadlessStatus, attach_initial_context
 
 PUT_TIMEOUT = 10.0
 """Seconds of wall time for a trajectory to be written and built."""
@@ -32,8 +34,8 @@ SUCCESS = 1
 """State of `BuildStatus` and `ExecuteStatus`."""
 COLUMNS = {"number": "<i4", "stamp": "<f8", "begin": "<f8", "end": "<f8", "i0": "<f8"}
 """Readings of a frame that are one number, with their types."""
-BY_PHASE = ("counts", "gates")
-UNITS = {"stamp": "s", "begin": "keV", "end": "keV", "i0": "counts", "counts": "counts", "gates": "counts"}
+BY_PHASE = ("counts", "gates", "pair_gates", "pair_hits", "pair_previous_hits", "pair_coincidences")
+UNITS = {"stamp": "s", "begin": "keV", "end": "keV", "i0": "counts", **dict.fromkeys(BY_PHASE, "counts")}
 
 
 class CountArray(PolledReadback):
@@ -106,6 +108,10 @@ class FrameBuffer(Device):
     i0 = Cpt(TraceArray, "I0", kind="omitted")
     counts = Cpt(CountArray, "Counts", kind="omitted")
     gates = Cpt(CountArray, "Gates", kind="omitted")
+    pair_gates = Cpt(CountArray, "PairGates", kind="omitted")
+    pair_hits = Cpt(CountArray, "PairCounts", kind="omitted")
+    pair_previous_hits = Cpt(CountArray, "PrevHits", kind="omitted")
+    pair_coincidences = Cpt(CountArray, "Coinc", kind="omitted")
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
@@ -160,61 +166,70 @@ class EnergySweep(Device):
         self.frames = frames
         super().__init__(prefix, **kwargs)
 
-    def check_trajectory(self, energies: Sequence[float], times: Sequence[float], frame: float) -> None:
+    def check_trajectory(self, trajectory: Mapping[str, Any]) -> None:
         """Refuse a trajectory that is too fast, or frames that the counter does not take, before anything moves.
 
         Parameters
         ----------
-        energies : sequence of float
-            keV, of N points.
-        times : sequence of float
-            Seconds from each point to the next, N - 1 of them.
-        frame : float
-            Seconds of a frame.
+        trajectory : mapping
+            As for `prepare`.
 
         Raises
         ------
         ophyd.utils.LimitError
         """
-        fastest = max(abs(last - first) / time for (first, last), time in zip(pairwise(energies), times, strict=True))
+        legs = zip(pairwise(trajectory["energies"]), trajectory["times"], strict=True)
+        fastest = max(abs(last - first) / time for (first, last), time in legs)
         highest = self.max_speed.get()
         if fastest > highest * (1 + 1e-9):
             raise LimitError(
                 f"{self.name}: {1e3 * fastest:.4g} eV/s is faster than the {1e3 * highest:g} eV/s of the monochromator;"
                 f" raise dwell by a factor of {fastest / highest:.3g}, or take smaller steps there"
             )
-        self.buffer.time.check_value(frame)
-        room = int(self.buffer.number._read_pv.count)
-        if sum(times) / frame > room:
+        self.buffer.time.check_value(trajectory["frame"])
+        frames, room = int(trajectory["frames"]), int(self.buffer.number._read_pv.count)
+        if frames > room:
             raise LimitError(
-                f"{self.name}: {sum(times) / frame:.0f} frames are more than the {room} that the counter holds; take"
-                " longer frames, a shorter dwell or a smaller grid"
+                f"{self.name}: {frames} frames, with those before and after the sweep, are more than the {room} that"
+                " the counter holds; take longer frames, a shorter dwell or a smaller grid"
             )
 
-    def prepare(self, trajectory: Mapping[str, Any]) -> FinishedStatus:
-        """Write and build a trajectory, and set the frames.
+    def prepare(self, trajectory: Mapping[str, Any]) -> Status:
+        """Write and build a trajectory, and set the frames, in a thread: the records reply one after the other.
 
         Parameters
         ----------
         trajectory : mapping
-            ``energies`` (keV), ``times`` (s), ``frame`` (s), ``frames``: at most so many.
+            ``energies`` (keV, of N points), ``times`` (s, from each point to the next, N - 1 of them), ``frame`` (s),
+            ``frames``: at most so many.
 
-        Raises
-        ------
-        RuntimeError
-            If the trajectory cannot be built, with the reason of the record.
+        Returns
+        -------
+        Status
+            Fails if the trajectory cannot be built, with the reason of the record.
         """
-        energies, times = trajectory["energies"], trajectory["times"]
-        room = int(self.buffer.number._read_pv.count)
-        self.num_points.set(len(energies)).wait(PUT_TIMEOUT)
-        self.positions.set(np.asarray(energies, float)).wait(PUT_TIMEOUT)
-        self.times.set(np.asarray(times, float)).wait(PUT_TIMEOUT)
+        status = Status(self)
+        Thread(target=self._prepare, args=(trajectory, status), name=f"prepare {self.name}", daemon=True).start()
+        return status
+
+    def _prepare(self, trajectory: Mapping[str, Any], status: Status) -> None:
+        attach_initial_context()
+        try:
+            self._build(trajectory)
+        except Exception as error:  # noqa: BLE001 - a caller waits for the status
+            status.set_exception(error)
+        else:
+            status.set_finished()
+
+    def _build(self, trajectory: Mapping[str, Any]) -> None:
+        self.num_points.set(len(trajectory["energies"])).wait(PUT_TIMEOUT)
+        self.positions.set(np.asarray(trajectory["energies"], float)).wait(PUT_TIMEOUT)
+        self.times.set(np.asarray(trajectory["times"], float)).wait(PUT_TIMEOUT)
         self.buffer.time.set(float(trajectory["frame"])).wait(PUT_TIMEOUT)
-        self.buffer.capacity.set(min(room, int(trajectory["frames"]))).wait(PUT_TIMEOUT)
+        self.buffer.capacity.set(int(trajectory["frames"])).wait(PUT_TIMEOUT)
         self.build.set(BUSY).wait(PUT_TIMEOUT)
         if self.build_status.get(use_monitor=False) != SUCCESS:
             raise RuntimeError(f"{self.name}: the trajectory cannot be built: {self.message.get()}")
-        return FinishedStatus()
 
     def kickoff(self) -> FinishedStatus:
         """Start the frames, then the trajectory; the frames end when it has."""

@@ -81,7 +81,8 @@ def check_frame(frame: object, dwell: float) -> float:
 def sweep_over(grid: Sequence[float], dwell: float, frame: float) -> Sweep:
     """Sweep over a grid: the same time from each point to the next, so that each region has its own speed.
 
-    It begins and ends half a step beyond the first and the last point, after a run-up.
+    It begins a step before the first point, after a run-up, and ends a step beyond the last one: these two then have as
+    many frames as the others, and are not lost with a few of them.
 
     Parameters
     ----------
@@ -96,10 +97,10 @@ def sweep_over(grid: Sequence[float], dwell: float, frame: float) -> Sweep:
     steps = np.diff(points)
     beside = np.minimum(np.append(steps[1:], steps[-1]), np.insert(steps[:-1], 0, steps[0]))
     times = dwell * np.maximum(1.0, steps / (SLOWED * beside))
-    before, after = steps[0] / 2 + RUN_UP, steps[-1] / 2
+    before, after = steps[0] + RUN_UP, steps[-1]
     energies = [points[0] - before, *points, points[-1] + after]
     return Sweep(
         tuple(map(float, energies)),
-        (float(times[0] * before / steps[0]), *map(float, times), float(times[-1] / 2)),
+        (float(times[0] * before / steps[0]), *map(float, times), float(times[-1])),
         float(frame),
     )

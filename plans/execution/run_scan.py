@@ -160,7 +160,7 @@ def refuse_out_of_reach(instruments: Instruments, compiled: CompiledScan) -> Non
         instruments.axis(axis).check_value(value)
     for sweep in dict.fromkeys(one.sweep for one in compiled.passes if one.sweep):
         assert instruments.sweep is not None  # refused before
-        instruments.sweep.check_trajectory(sweep.energies, sweep.times, sweep.frame)
+        instruments.sweep.check_trajectory(sweep.trajectory(instruments.clock_rate))
         for end in (sweep.energies[0], sweep.energies[-1]):
             instruments.energy.check_value(end)
     for images, dwell in {(one.images, one.dwell_settings.dwell) for one in compiled.passes if not one.sweep}:

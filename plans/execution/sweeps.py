@@ -13,7 +13,7 @@ from plans.compilation.quality import GOOD, Check
 from plans.compilation.sweep import Sweep
 from plans.execution.dwell_assessment import DWELL, DwellAssessment
 from plans.execution.failures import wait_by_name
-from plans.execution.messages import checkpoint, move, put, save
+from plans.execution.messages import checkpoint, prepare, put, save, wait
 from plans.execution.point import LABEL_KEYS, MOVE_TIMEOUT, SteadyPhase, go_to, read_into_event, set_laser
 from plans.execution.point_rules import PointRules
 from plans.execution.server_replies import with_replies
@@ -48,8 +48,6 @@ def take_sweeps(instruments: Instruments, one: ScanPass, rules: PointRules) -> M
     settings = one.dwell_settings
     others = replace(one.positions[0], energy=None)
     yield from go_to(instruments, others, None, rules.supervision)
-    trajectory = sweep.trajectory(instruments.clock_rate)
-    yield from with_replies(rules.supervision.servers, partial(bps.prepare, sweeper, trajectory, wait=True))
     yield from bps.declare_stream(sweeper, name=FRAMES_STREAM, collect=True)
     yield from checkpoint()
     for segment, laser_on in enumerate(settings.pattern):
@@ -117,8 +115,10 @@ def _fly(
     sweeper = instruments.sweep
     assert sweeper is not None
     yield from assessment.begin()
-    yield from move(instruments.energy, sweep.energies[0], MOVE_TIMEOUT)
+    yield from put(instruments.energy, sweep.energies[0], group="begin")
+    yield from prepare(sweeper, sweep.trajectory(instruments.clock_rate), group="begin")  # its records may be new
     yield from set_laser(instruments, rules.supervision, laser_on)
+    yield from wait("begin", MOVE_TIMEOUT)
     yield from bps.kickoff(sweeper, group="kickoff", wait=True)
     yield from put(instruments.dwell_label, dict(zip(LABEL_KEYS, (*label, laser_on), strict=True)), group=DWELL)
     status = yield from bps.complete(sweeper, group=DWELL, wait=False)

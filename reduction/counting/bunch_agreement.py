@@ -36,7 +36,7 @@ def bunch_agreement(store: DwellStore, state: NDArray[np.int8], model: CurrentMo
         Currents of the bunches.
     """
     kept = ~store.bunches.out
-    parts = [_of_row(store, row, np.flatnonzero(state[:, row] == OFF)) for row in range(state.shape[1])]
+    parts = [store.photons_of_bunches(row, np.flatnonzero(state[:, row] == OFF)) for row in range(state.shape[1])]
     photons, variance = (np.concatenate([part[i] for part in parts])[:, kept] for i in (0, 1))
     good = (variance > 0).all(axis=1)
     photons, variance = photons[good], variance[good]
@@ -55,13 +55,6 @@ def bunch_agreement(store: DwellStore, state: NDArray[np.int8], model: CurrentMo
     pull, weight = pull * current, weight * current**2
     measured = (squares - _explained(pull, weight, _efficiency(pull, weight))) / dof
     return BunchAgreement(equal, fixed, measured, dof, _notes(fixed, measured, dof, model))
-
-
-def _of_row(store: DwellStore, row: int, points: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Photons a pulse of each bunch and their variance, shape (D, B): means over its phases."""
-    shape = (points.size, store.pattern.num_phases // store.pattern.num_bunches, store.pattern.num_bunches)
-    mu, variance = (values.reshape(shape) for values in store.photons(row, points))
-    return mu.mean(axis=1), variance.sum(axis=1) / mu.shape[1] ** 2
 
 
 def _efficiency(pull: Array, weight: Array) -> Array:

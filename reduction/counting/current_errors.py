@@ -59,9 +59,9 @@ class CurrentErrors:
                 jumps.append(replace(jump, point=point, row=row, deviation=jump.deviation[kept]))
         return replace(self, jumps=tuple(jumps), **arrays)
 
-    def nearest(self, weights: Array) -> CurrentErrors:
-        """Those of the dwells with the largest weights, shape (R, M, N), in each of M means of the dwells of a row."""
-        chosen, own = np.abs(weights).argmax(axis=2).T, np.arange(self.age.shape[1])
+    def nearest(self, chosen: IntArray) -> CurrentErrors:
+        """Those of one dwell of its row for each of M means, chosen by their points, shape (M, R)."""
+        own = np.arange(self.age.shape[1])
         arrays = {name: getattr(self, name)[chosen, own] for name in ("index", "weight", "age")}
         jumps = []
         for jump in self.jumps:

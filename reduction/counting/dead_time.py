@@ -41,6 +41,11 @@ class Correlation:
     stddev: Array
     flagged: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, departure: Array, stddev: Array, photons: Array) -> Correlation:
+        """That of points with a mean of so many photons a pulse."""
+        return cls(departure, stddev, departs(departure, stddev) & (np.nan_to_num(photons) > RATE))
+
     @property
     def seen(self) -> NDArray[np.bool_]:
         """Points with significant after-effects, at any photon rate."""
@@ -54,7 +59,7 @@ def departs(departure: Array, stddev: Array) -> NDArray[np.bool_]:
 
 
 def correlation(sums: Array, photons: Array) -> Correlation:
-    """Correlation of lag 1 beyond that of the other lags.
+    """Correlation of lag 1 beyond that of the other lags; with one lag, that of slow noise is in it.
 
     Parameters
     ----------
@@ -63,13 +68,11 @@ def correlation(sums: Array, photons: Array) -> Correlation:
     photons : ndarray, shape (E,)
         Mean photons a pulse.
     """
-    if sums.shape[1] < 2:
-        unknown = np.full(len(sums), np.nan)
-        return Correlation(unknown, unknown, np.zeros(len(sums), np.bool_))
     g, variance = _excess(sums)
-    departure = g[:, 0] - g[:, 1:].mean(axis=1)
-    stddev = np.sqrt(variance[:, 0] + variance[:, 1:].sum(axis=1) / (sums.shape[1] - 1) ** 2)
-    return Correlation(departure, stddev, departs(departure, stddev) & (np.nan_to_num(photons) > RATE))
+    others = max(sums.shape[1] - 1, 1)
+    departure = g[:, 0] - g[:, 1:].sum(axis=1) / others
+    stddev = np.sqrt(variance[:, 0] + variance[:, 1:].sum(axis=1) / others**2)
+    return Correlation.of(departure, stddev, photons)
 
 
 def _excess(sums: Array) -> tuple[Array, Array]:

@@ -64,6 +64,7 @@ class DwellStore:
         self._unscaled = np.ones(pattern.num_bunches)
         self._slots: dict[int, NDArray[np.int64]] = {}
         self._bad: dict[DwellIndex, NDArray[np.int64]] = {}
+        self._of_bunches: dict[int, tuple[NDArray[np.int64], Array, Array]] = {}
         self._last_segment: dict[tuple[str, int], int] = {}
 
     @property
@@ -111,6 +112,7 @@ class DwellStore:
         """Store the numbers of a dwell, and the reason why it is rejected."""
         index, sums = (dwell.point, row), self.sums
         self.counts.put(row, dwell)
+        self._of_bunches.pop(row, None)
         usable = fault is None and dwell.fault_of_pairs() is None
         self.pairs.put(row, dwell.point, dwell.pairs if usable else None)
         self.currents.put(row, dwell.point, dwell.currents)
@@ -130,6 +132,19 @@ class DwellStore:
         """Photons a pulse of each phase of dwells that could count, and their variance from counting, shape (D, P)."""
         sums = self.sums
         return self.counts.photons(row, points, sums.taken[points, row], sums.laser_phase[points, row])
+
+    def photons_of_bunches(self, row: int, points: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Photons a pulse of each bunch and their variance, shape (D, B): means over its phases.
+
+        Kept until a dwell is added to the row.
+        """
+        known = self._of_bunches.get(row)
+        if known is None or not np.array_equal(known[0], points):
+            bunches = self.pattern.num_bunches
+            shape = (points.size, self.pattern.num_phases // bunches, bunches)
+            mu, variance = (values.reshape(shape) for values in self.photons(row, points))
+            known = self._of_bunches[row] = points, mu.mean(axis=1), variance.sum(axis=1) / mu.shape[1] ** 2
+        return known[1], known[2]
 
     def scale(self, row: int, point: int) -> Array:
         """Reference current over current of each bunch, shape (B,), by the reading of a dwell alone."""
@@ -217,6 +232,7 @@ class DwellStore:
 
     def take(self, other: DwellStore) -> None:
         """Take all dwells of another store; a point of a pass that both have is that of `other`, the later visit."""
+        self._of_bunches.clear()
         for pass_uid, point in other._last_segment.keys() & self._last_segment.keys():
             self._forget(pass_uid, point)
         self._last_segment |= other._last_segment

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.counting.sweeps import half_widths
+from reduction.documents.detectors import PAIRS
 from reduction.documents.events import dwell_of
 from reduction.documents.raw import FRAMES, PRIMARY, RawRun
 from reduction.errors import DocumentError
@@ -23,6 +24,9 @@ FRAME_KEYS = {
     "frame_counts": ("P",), "frame_gates": ("P",),
 }  # fmt: skip
 """Keys of a frame, with their shapes (P phases)."""
+PAIRS_OF_FRAME = {name: f"frame_pair_{name}" for name in PAIRS}
+"""Keys of the pair counters of a frame, of lag 1 and of shape (P,), by their names in `Pairs`; not every counter has
+them."""
 SWEEP_KEYS = ("sweep_number", "sweep_frame_time")
 """Further keys of the event of a sweep."""
 LATE = 0.25
@@ -36,7 +40,7 @@ class Frames:
     Attributes
     ----------
     columns : mapping
-        Key of `FRAME_KEYS` to array.
+        Key of `FRAME_KEYS` and `PAIRS_OF_FRAME` to array.
     index : ndarray of int, shape (F,)
         Number of each frame, counted from the first one on the grid.
     complaint : str
@@ -57,20 +61,13 @@ class Frames:
 
 
 def with_frames(sweeps: Mapping[str, Any], frames: Mapping[str, Any], run: RawRun) -> dict[str, Any]:
-    """Descriptor of sweeps with the data keys of a counter, which their frames have.
-
-    Raises
-    ------
-    DocumentError
-        If after-effects are to be corrected: frames have no pair counters.
-    """
-    if run.settings.after_effects:
-        raise DocumentError(
-            f"run {run.uid}: frames have no pair counters to correct after-effects by: set after_effects = false"
-        )
+    """Descriptor of sweeps with the data keys of a counter, which their frames have."""
     detector, keys = run.counters[0], frames["data_keys"]
     counted = {detector.key("hits"): keys["frame_counts"], detector.key("gates"): keys["frame_gates"]}
-    return {**sweeps, "data_keys": {**sweeps["data_keys"], **counted}}
+    pairs = {
+        key: keys[PAIRS_OF_FRAME[name]] for name, key in detector.pair_keys.items() if PAIRS_OF_FRAME[name] in keys
+    }
+    return {**sweeps, "data_keys": {**sweeps["data_keys"], **counted, **pairs}}
 
 
 class SweepDocuments:
@@ -115,7 +112,7 @@ class SweepDocuments:
         for number in sorted(self._events):
             rows, event = self._rows.get(number, []), self._events[number]
             if rows and len(rows) >= int(event["data"]["sweep_frames"]):
-                self._pages[number] = {key: [row["data"][key] for row in rows] for key in FRAME_KEYS}
+                self._pages[number] = {key: [row["data"][key] for row in rows] for key in rows[0]["data"]}
             if number in self._pages:
                 yield "sweep", (self._events.pop(number), self._pages.pop(number))
 
@@ -138,7 +135,7 @@ def frames_of(page: Mapping[str, Any], frame: float, run: RawRun) -> Frames:
     """
     if missing := [key for key in FRAME_KEYS if key not in page]:
         raise DocumentError(f"frames of run {run.uid} lack {', '.join(missing)}")
-    columns = {key: np.asarray(page[key]) for key in FRAME_KEYS}
+    columns = {key: np.asarray(page[key]) for key in (*FRAME_KEYS, *PAIRS_OF_FRAME.values()) if key in page}
     numbers = columns["frame_number"].astype(np.int64)
     _, first = np.unique(numbers, return_index=True)
     doubled = numbers.size - first.size
@@ -182,6 +179,7 @@ def dwells_of_frames(
         Laser phase of the preceding sweep.
     """
     data, detector = event["data"], run.counters[0]
+    pairs = {name: key for name, key in detector.pair_keys.items() if PAIRS_OF_FRAME[name] in frames.columns}
     length = float(data["sweep_frame_time"])
     whole = float(frames.columns["frame_stamp"][-1]) if frames.index.size else 0.0
     ended = (float(event["time"]) - run.time) * run.clock_rate
@@ -194,7 +192,8 @@ def dwells_of_frames(
             "i0_time": length,
             detector.key("hits"): of_frame["frame_counts"],
             detector.key("gates"): of_frame["frame_gates"],
+            **{key: of_frame[PAIRS_OF_FRAME[name]][None] for name, key in pairs.items()},
         }
         dwell = dwell_of({**event, "data": merged}, run, pattern, before, detector=detector)
         at = ended - whole + float(of_frame["frame_stamp"]) - length / 2
-        yield replace(dwell, off_point=0.0, time=at, pairs=None)
+        yield replace(dwell, off_point=0.0, time=at)

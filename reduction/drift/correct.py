@@ -83,13 +83,28 @@ def correct_drift(rows: DwellRows, usable: Flags, monitors: DwellRows | None, i0
     steady = without_steady_drift(rows) if np.unique(rows.pass_index).size == 1 else rows
     seen = dwell_noise(only(steady, usable))
     noise = float(np.nan_to_num(seen.noise))
-    visits = _visits(rows, usable, monitors, seen.at_least(i0_noise))
+    placed = rows if rows.neighbours is None else _at_mean_times(rows)
+    visits = _visits(placed, usable, monitors, seen.at_least(i0_noise))
     if not _is_repeated(visits):
         return None
     fast = fast_noise(only(rows, usable))
     fast = noise / CONTRAST if np.isnan(fast) else max(fast, noise / CONTRAST / 2)  # of few dwells it may be 0
     jet = np.sqrt(max(fast**2 - i0_noise**2, (LEAST_JET * i0_noise) ** 2, 1e-10))
-    return _corrected(rows, usable, visits, float(jet), monitors is not None)
+    found = _corrected(placed, usable, visits, float(jet), monitors is not None)
+    return replace(found, rows=replace(found.rows, time=rows.time))
+
+
+def _at_mean_times(rows: DwellRows) -> DwellRows:
+    """Dwells of sweeps, each of which passes the whole grid: a point of a pass sees the mean drift of its sweeps.
+
+    That is a curve over the mean of their times, which are as far from it for all points.
+    """
+    assert rows.time is not None  # checked before
+    time = rows.time.copy()
+    for index in np.unique(rows.pass_index):
+        mine = rows.pass_index == index
+        time[:, mine] = _time_of_points(one_pass(rows, index))[:, None]
+    return replace(rows, time=time)
 
 
 def _visits(rows: DwellRows, usable: Flags, monitors: DwellRows | None, noise: float) -> Visits:

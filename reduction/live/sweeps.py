@@ -11,22 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dead_time import Correlation
 from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.kernels import EMPTY, OFF, ON
+from reduction.counting.pairs import PairReport
 from reduction.counting.phases import Pattern
 from reduction.counting.row_parts import GroundState
 from reduction.counting.rows import DwellRows, PointRates, PointUpdate, point_rates
-from reduction.counting.sweeps import Sweeps, on_grid
+from reduction.counting.sweeps import Shares, on_grid, shares_on_grid
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.frames import Frames, dwells_of_frames, frames_of
 from reduction.documents.raw import RawRun
 from reduction.errors import ReductionError
 from reduction.settings import Settings
 
+Array = NDArray[np.float64]
 Key = tuple[str, int]
 """Uid of a pass, and segment."""
 CENTRE = 1.125
 """Variance of a point by the parabola through the frames around it, in that of a mean over one step."""
+NAMED = 5
+"""Points that a note lists."""
 SAME_SHOTS = (
     "The laser was on all the time: slots are compared with the last slot of the same shots, which has what is left of"
     " the transient there; each is normalised by itself, so that efficiencies of slots cancel."
@@ -45,8 +50,9 @@ class SweepStore:
         By pass and segment, what was wrong with frames.
     """
 
-    energies: dict[Key, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)
+    energies: dict[Key, tuple[Array, Array]] = field(default_factory=dict)
     notes: dict[Key, str] = field(default_factory=dict)
+    _shares: dict[Key, tuple[tuple[Array, ...], Shares]] = field(default_factory=dict)
 
     def dwells(
         self, event: Mapping[str, Any], page: Mapping[str, Any], run: RawRun, pattern: Pattern, before: int | None
@@ -77,18 +83,58 @@ class SweepStore:
                 found.append(f"Frames of pass {number}: {'; '.join(listed)}.")
         return tuple(found)
 
-    def of_rows(self) -> Sweeps:
-        """Energies of all sweeps that have frames, in the order in which they came, which is that of the rows.
+    def lost(self, shares: list[Shares], uids: tuple[str, ...], grid: Array) -> tuple[str, ...]:
+        """A note about each sweep that lacks points, since too many frames around them are lost."""
+        found = []
+        for (uid, segment), each in zip(self._with_frames(), shares, strict=True):
+            if (missing := grid[~each.weight.any(axis=1)]).size:
+                listed = ", ".join(f"{energy:.7g}" for energy in missing[:NAMED]) + ", ..." * (missing.size > NAMED)
+                found.append(
+                    f"Sweep {segment + 1} of pass {uids.index(uid) + 1} has no value at {listed} keV: too many frames"
+                    " are lost there. If a point at the end of a window is missing, the scale of the spectrum changes."
+                )
+        return tuple(found)
+
+    def _with_frames(self) -> list[Key]:
+        return [key for key, each in self.energies.items() if np.isfinite(each[0]).any()]
+
+    def middle(self) -> Array:
+        """Energy of each frame by its number, mean over the sweeps, shape (F,); NaN where none has it."""
+        ends = np.array(list(self.energies.values()))
+        there = np.isfinite(ends).all(axis=1)
+        number = there.sum(axis=0)
+        total = np.where(there, ends.mean(axis=1), 0.0).sum(axis=0)
+        return np.divide(total, number, out=np.full(number.shape, np.nan), where=number > 0)
+
+    def shares(self, exposure: Array, grid: Array) -> list[Shares]:
+        """Shares of the frames of all sweeps that have some, in the order of the rows, which is that of their arrival.
+
+        Those of a sweep are computed once, and again if its frames have changed.
+
+        Parameters
+        ----------
+        exposure : ndarray, shape (F, R)
+            0 for frames that do not count.
+        grid : ndarray, shape (N,), keV
 
         Raises
         ------
         ReductionError
             If there is none.
         """
-        found = [each for each in self.energies.values() if np.isfinite(each[0]).any()]
-        if not found:
+        keys = self._with_frames()
+        if not keys:
             raise ReductionError("no sweep has a frame that can be used: all are lost, late or off the grid")
-        return Sweeps(*(np.stack(each, axis=1) for each in zip(*found, strict=True)))
+        for row, key in enumerate(keys):
+            given = (*self.energies[key], exposure[:, row])
+            known = self._shares.get(key)
+            if known is None or not all(map(_same, known[0], given)):
+                self._shares[key] = (*given[:2], given[2].copy()), shares_on_grid(*given, grid)
+        return [self._shares[key][1] for key in keys]
+
+
+def _same(first: Array, second: Array) -> bool:
+    return np.array_equal(first, second, equal_nan=True)
 
 
 def averaged(settings: Settings, per_step: float) -> Settings:
@@ -100,19 +146,45 @@ def rates_on_grid(
     sums: CountingAccumulator, store: SweepStore, run: RawRun, pattern: Pattern, exclusions: Exclusions
 ) -> PointRates:
     """Rates at the points of the grid, a row a sweep, from the frames of an accumulator."""
-    sweeps, of_frames = store.of_rows(), sums.result()
-    assert of_frames.rows is not None  # of an accumulator
-    rows = on_grid(of_frames.rows, sweeps, run.grid)
+    of_frames = sums.result()
+    frames = of_frames.rows
+    assert frames is not None  # of an accumulator
+    shares = store.shares(np.where(frames.state != EMPTY, frames.exposure, 0.0), run.grid)
+    rows = on_grid(frames, shares, run.grid)
     out = exclusions.mask(sums.pass_uids, sums.row_pass, run.grid.size)
     if out is not None:
         rows = replace(rows, state=np.where(out, np.int8(EMPTY), rows.state))
-    notes = store.sentences(sums.pass_uids) + of_frames.notes
+    notes = store.sentences(sums.pass_uids) + store.lost(shares, sums.pass_uids, run.grid) + of_frames.notes
     if rows.ground is None and (rows.state == ON).any() and not (rows.state == OFF).any() and pattern.num_slots > 1:
         rows, notes = replace(rows, ground=last_slot(rows, pattern)), (*notes, SAME_SHOTS)
     noise = averaged(run.settings, run.per_step).i0_noise
     result = point_rates(rows, noise, of_frames.bunches_out, of_frames.pattern, of_frames.common_variance)
     kept = {name: getattr(of_frames, name) for name in ("background", "bunches")}
-    return replace(result, notes=notes, faults=_faults(of_frames), **kept)
+    pairs = None if of_frames.pairs is None else pairs_on_grid(of_frames.pairs, store.middle(), rows, run.grid)
+    return replace(result, notes=notes, faults=_faults(of_frames), pairs=pairs, **kept)
+
+
+def pairs_on_grid(report: PairReport, middle: Array, rows: DwellRows, grid: Array) -> PairReport:
+    """Correlation at the points of a grid, means over the frames that are nearest to each.
+
+    Parameters
+    ----------
+    report : PairReport
+        Its points are frames.
+    middle : ndarray, shape (F,), keV
+    rows : DwellRows
+        On the grid.
+    grid : ndarray, shape (N,), keV
+    """
+    of_frames = report.correlation
+    counts = np.isfinite(middle) & np.isfinite(of_frames.departure) & (np.nan_to_num(of_frames.stddev) > 0)
+    nearest = np.abs(middle[counts, None] - grid).argmin(axis=1)
+    weight = 1 / of_frames.stddev[counts] ** 2
+    total, mean = (np.bincount(nearest, each, grid.size) for each in (weight, weight * of_frames.departure[counts]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        there = rows.state != EMPTY
+        photons = np.where(there, rows.slot_mu.mean(axis=2), 0.0).sum(axis=1) / there.sum(axis=1)
+        return replace(report, correlation=Correlation.of(mean / total, 1 / np.sqrt(total), photons))
 
 
 def last_slot(rows: DwellRows, pattern: Pattern) -> GroundState:
@@ -127,10 +199,13 @@ def last_slot(rows: DwellRows, pattern: Pattern) -> GroundState:
 
 def update_of(rates: PointRates, point: int) -> PointUpdate:
     """A point as after its last dwell."""
-    rate, covariance = rates.rate[..., point], rates.covariance[..., point]
+    rate, covariance, rows = rates.rate[..., point], rates.covariance[..., point], rates.rows
+    assert rows is not None  # of an accumulator
+    there = np.flatnonzero(rows.state[point] != EMPTY)
     unknown = np.full(rate.shape[1], np.nan)
+    photons, variance = (each[point, there[-1]] if there.size else unknown for each in (rows.slot_mu, rows.slot_var))
     difference = rate[ON] - rate[OFF], covariance[ON] + covariance[OFF]
-    return PointUpdate(point, None, rate, covariance, *difference, unknown, unknown, 0)
+    return PointUpdate(point, None, rate, covariance, *difference, photons, np.sqrt(variance), 0)
 
 
 def _faults(rates: PointRates) -> dict[int, tuple[str, ...]]:

@@ -20,6 +20,15 @@ LARGEST = 500_000
 """Counts that the buffer holds."""
 MOST_FRAMES = 4096
 FRAME_S = (0.001, 10.0)
+BY_PHASE = {
+    "Counts": "hits",
+    "Gates": "opened gates",
+    "PairGates": "gates with an opened gate before them",
+    "PairCounts": "hits in those gates",
+    "PrevHits": "hits in the gate before those",
+    "Coinc": "hits in both",
+}
+"""Counters of a frame; those of pairs are of lag 1."""
 
 Frame = dict[str, NDArray[Any]]
 """What the buffer holds of a frame, by the name of the record."""
@@ -59,8 +68,9 @@ class SimFrames(SimDevice):
             "Begin": double_waveform(none, Shown("keV", 6), "encoder at the begin of each frame"),
             "End": double_waveform(none, Shown("keV", 6), "encoder at the end of each frame"),
             "I0": double_waveform(none, Shown("counts"), "I0 in each frame"),
-            "Counts": long_waveform(self.most * phases, Shown("counts"), "hits by frame and phase"),
-            "Gates": long_waveform(self.most * phases, Shown("counts"), "opened gates by frame and phase"),
+        } | {
+            name: long_waveform(self.most * phases, Shown("counts"), f"{meaning}, by frame and phase")
+            for name, meaning in BY_PHASE.items()
         }
         self.records = {
             f"{prefix}Time": self.time,
@@ -101,15 +111,19 @@ class SimFrames(SimDevice):
 
     def _frame(self, counts: FrameCounts, number: int, start_s: float, frame_s: float) -> Frame:
         begin_s, end_s = start_s + number * frame_s, start_s + (number + 1) * frame_s
-        hits, gates = counts.take(end_s)
+        taken = counts.take(end_s)
         values: dict[str, Any] = {
             "Number": number,
             "Stamp": end_s - start_s,
             "Begin": self._encoder(begin_s),
             "End": self._encoder(end_s),
             "I0": frame_i0(self._world, begin_s, end_s),
-            "Counts": hits,
-            "Gates": gates,
+            "Counts": taken.hits,
+            "Gates": taken.gates,
+            "PairGates": taken.gates,
+            "PairCounts": taken.hits,
+            "PrevHits": taken.previous_hits,
+            "Coinc": taken.coincidences,
         }
         return {name: np.atleast_1d(value) for name, value in values.items()}
 
@@ -132,7 +146,7 @@ class SimFrames(SimDevice):
 
     async def _post(self, frames: list[Frame]) -> None:
         for name, record in self.buffer.items():
-            values = np.zeros(record.max_length, np.int32 if name in ("Number", "Counts", "Gates") else np.float64)
+            values = np.zeros(record.max_length, np.int32 if name in ("Number", *BY_PHASE) else np.float64)
             if frames:
                 found = np.concatenate([frame[name] for frame in frames])
                 values[: found.size] = found

@@ -115,12 +115,9 @@ class SimMonochromator(SimDevice):
         now = self._world.clock.now()
         first = self.encoder_keV(now)
         last = float(self.energy.value) + self._rng.normal(0.0, self._truth.repeatability_eV * 1e-3)
-        if self.is_stuck:  # it reports a move without moving
-            here = self._world.energy_keV.at(now).at(now)
+        if self.is_stuck:
             self._move = None
-            self._axis.set(now, Ramp(now, now, first, first))
-            self._world.energy_keV.set(now, Ramp(now, now, here, here))
-            await self.moving.post("Moving")
+            await self._stick(now)
             return
         arrival = now + abs(last - first) * 1e3 / self._truth.speed_eV_s
         axis = Ramp(now, arrival, first, last)
@@ -134,11 +131,23 @@ class SimMonochromator(SimDevice):
         await self.moving.post("Moving")
         self._move = self.spawn(self._travel(axis))
 
+    async def _stick(self, now: float) -> None:
+        """Report a move without moving."""
+        here, crystal = self.encoder_keV(now), self._world.energy_keV.at(now).at(now)
+        self._axis.set(now, Ramp(now, now, here, here))
+        self._world.energy_keV.set(now, Ramp(now, now, crystal, crystal))
+        await self.moving.post("Moving")
+
     async def follow(self, ramps: Sequence[Ramp]) -> bool:
         """Follow ramps that join, from where the axis is; returns whether it has arrived at their end."""
         if self._move is not None:
             self._move.cancel()
         now = self._world.clock.now()
+        if self.is_stuck:  # until it is stopped, or sent elsewhere
+            await self._stick(now)
+            self._move = self.spawn(self._world.clock.sleep_until(math.inf))
+            await asyncio.wait((self._move,))
+            return False
         away = self.encoder_keV(now) - ramps[0].first
         crystal, offset = self._crystal_keV(now), self._truth.offset_eV * 1e-3
         for ramp in ramps:

@@ -15,6 +15,8 @@ Counts = NDArray[np.int64]
 
 HALF, HIDDEN = 16, 32
 """States that differ in the oldest gate alone lie this far apart; those with hidden photons begin there."""
+FORGOTTEN = 16
+"""Gates after which it does not matter whether there was a hit before them."""
 
 
 @kernel(nogil=True)
@@ -55,7 +57,38 @@ def walk(
                 state[c, after + 1] += hits[c, i, s]
 
 
+@kernel(nogil=True)
+def walk_once(
+    rng: np.random.Generator, q: Array, after_hit: Array, turns: Counts, hits: Counts, previous: Counts, both: Counts
+) -> None:
+    """Go once through all phases, with the last gate alone as the state; the gates before phase 0 are drawn anew.
+
+    Parameters
+    ----------
+    rng
+    q, after_hit : float64[C, P]
+        Probability of a hit after a gate without and with one.
+    turns : int64[C]
+    hits, previous, both : int64[P]
+        Hits, hits in the gate before, and gates with both, are added to these.
+    """
+    sets, phases = q.shape
+    for c in range(sets):
+        before = 0
+        for i in range(-FORGOTTEN, phases):
+            p = i % phases
+            after = rng.binomial(before, after_hit[c, p])
+            found = after + rng.binomial(turns[c] - before, q[c, p])
+            if i >= 0:
+                hits[p] += found
+                previous[p] += before
+                both[p] += after
+            before = found
+
+
 def warm_up() -> None:
-    """Compile it, or load it from the cache, so that the first dwell does not wait."""
+    """Compile all, or load it from the cache, so that the first dwell does not wait."""
+    sums = np.zeros(1, np.int64)
+    walk_once(np.random.default_rng(0), np.zeros((1, 1)), np.zeros((1, 1)), sums, sums.copy(), sums.copy(), sums.copy())
     state, turns = np.zeros((1, 32), np.int64), np.zeros((1, 1, 32), np.int64)
     walk(np.random.default_rng(0), np.zeros((1, 1, 32)), np.empty((0, 0, 0)), state, 0, turns, turns.copy())

@@ -16,8 +16,8 @@ GRID = [13.450, 13.455, 13.460, 13.461, 13.462, 13.463]
 def test_each_region_has_its_own_speed():
     sweep = sweep_over(GRID, 0.5, 0.1)
     assert sweep.energies[1:-1] == pytest.approx(GRID)
-    assert sweep.energies[0] == pytest.approx(13.450 - 0.0025 - RUN_UP)  # half a step and the run-up
-    assert sweep.energies[-1] == pytest.approx(13.4635)
+    assert sweep.energies[0] == pytest.approx(13.450 - 0.005 - RUN_UP)  # a step and the run-up
+    assert sweep.energies[-1] == pytest.approx(13.464)
     speeds = np.diff(sweep.energies) / sweep.times * 1e3  # eV/s
     assert speeds[:2] == pytest.approx(10)  # 5 eV in 0.5 s
     assert speeds[2] == pytest.approx(6)  # five times as wide as the step beside it: 5/3 of the time

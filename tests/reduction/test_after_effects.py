@@ -281,10 +281,12 @@ def test_slow_noise_and_unequal_bunches_are_no_after_effects():
     assert abs(correlation(sums.sum(axis=0)[None], np.array([0.4])).departure[0]) < 5e-3
 
 
-def test_without_other_lags_nothing_is_flagged():
-    sums = np.ones((3, 1, 3))
-    seen = correlation(sums, np.full(3, 0.5))
-    assert np.isnan(seen.departure).all() and not seen.flagged.any() and not seen.seen.any()
+def test_with_one_lag_only_a_departure_beyond_slow_noise_is_flagged():
+    """Coincidences 2 % below those of independent gates, and 0.4 % above, where the flux changes by 6 %."""
+    sums = np.array([[[9800.0, 10_000.0, 100.0]], [[10_040.0, 10_000.0, 100.0]]])
+    seen = correlation(sums, np.full(2, 0.5))
+    assert seen.departure == pytest.approx([-0.02, 0.004]) and seen.stddev == pytest.approx([1e-3, 1e-3])
+    assert seen.flagged.tolist() == seen.seen.tolist() == [True, False]
 
 
 @pytest.mark.parametrize(("mu", "flagged"), [(0.06, False), (0.15, True)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.documents.frames import FRAME_KEYS, frames_of
+from reduction.counting.phases import Pattern
+from reduction.documents.frames import FRAME_KEYS, dwells_of_frames, frames_of
 from reduction.documents.raw import RawRun
 from reduction.errors import DocumentError
 from reduction.settings import Settings
@@ -22,6 +23,31 @@ def page(numbers):
     columns = {"frame_number": numbers, "frame_stamp": FRAME * (numbers + 1), "frame_begin": begin}
     columns |= {"frame_end": begin + 2.5e-4, "frame_sweep": np.full(numbers.size, 7), "frame_i0": numbers + 100.0}
     return columns | {key: np.ones((numbers.size, 5), np.int32) for key in ("frame_counts", "frame_gates")}
+
+
+def with_pairs(columns):
+    """The same with pair counters, each with numbers of its own."""
+    ones = columns["frame_counts"]
+    return columns | {
+        f"frame_pair_{name}": number * ones
+        for number, name in enumerate(("gates", "hits", "previous_hits", "coincidences"), start=6)
+    }
+
+
+def dwells(columns):
+    data = {"sweep_frame_time": FRAME, "laser_on": 1, "quality": "good", "attempt": 0, "segment": 0, "laser_phase": 0}
+    event = {"seq_num": 1, "time": 0.0, "data": {**data, "i0_gain": 1.0, "i0_dark": 0.0}}
+    frames = frames_of(columns, FRAME, RUN)
+    return list(dwells_of_frames(frames, event, RUN, Pattern(1, 5, 0, 6.5e6), None))
+
+
+def test_frames_have_pair_counters_of_one_lag_or_none():
+    """Those of runs that were stored without them are reduced as before."""
+    for each in dwells(page(range(70))):
+        assert each.pairs is None
+    for each in dwells(with_pairs(page(range(70)))):
+        for number, name in enumerate(("gates", "hits", "previous_hits", "coincidences"), start=6):
+            assert np.array_equal(getattr(each.pairs, name), np.full((1, 5), number))
 
 
 def test_whole_frames_are_counted_from_the_first_on_the_grid():

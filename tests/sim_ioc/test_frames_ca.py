@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def sweep(channels: Channels, number: int = 150) -> dict[str, np.ndarray]:
 def buffer(channels: Channels) -> dict[str, np.ndarray]:
     """The frames that are in the buffer."""
     taken = int(channels.get(f"{FRAMES}NumTaken_RBV"))
-    names = ("Number", "Stamp", "Begin", "End", "I0", "Counts", "Gates")
+    names = ("Number", "Stamp", "Begin", "End", "I0", "Counts", "Gates", "PairGates", "PairCounts", "PrevHits", "Coinc")
     found = {name: np.asarray(channels.get(FRAMES + name)) for name in names}
     return {name: each.reshape(found["Number"].size, -1)[:taken].squeeze() for name, each in found.items()}
 
@@ -63,6 +65,11 @@ def test_frames_follow_the_trajectory(default_ioc: Channels) -> None:
     assert frames["Gates"].sum(axis=0) == pytest.approx(150 * gates, rel=0.01)
     assert frames["I0"] == pytest.approx(1e5, rel=0.1)
     assert frames["Counts"].sum(axis=1)[-1] > 1000
+    assert np.array_equal(frames["PairGates"], frames["Gates"])  # of gates without gaps
+    assert np.array_equal(frames["PairCounts"], frames["Counts"])
+    assert np.array_equal(frames["PrevHits"][:, 1:], frames["Counts"][:, :-1])
+    independent = frames["PrevHits"] * frames["Counts"] / frames["Gates"]
+    assert frames["Coinc"].sum() == pytest.approx(independent.sum(), rel=5 / np.sqrt(independent.sum()), abs=30)
 
 
 def test_the_sum_of_frames_is_a_count(default_ioc: Channels) -> None:
@@ -99,6 +106,25 @@ def test_an_abort_stops_axis_and_frames(default_ioc: Channels) -> None:
     assert 13.449 < here < 13.548
     assert default_ioc.get(READBACK) == here
     assert default_ioc.get(f"{PROFILE}ExecuteStatus", as_string=True) == "Abort"
+    assert len(sweep(default_ioc)["Number"]) == 150
+
+
+def test_a_trajectory_of_an_axis_that_sticks_never_ends(default_ioc: Channels) -> None:
+    """Until it is stopped; released, it follows the next one."""
+    move(default_ioc, 13.449)
+    assert build(default_ioc) == ""
+    before = default_ioc.get(READBACK)
+    default_ioc.put("Fault:MonoStuck", 1)
+    default_ioc.raw_put(f"{PROFILE}Execute", 1)
+    default_ioc.wait(MOVING, lambda moving: moving == 1)
+    time.sleep(sum(TIMES) / default_ioc.ioc.speedup + 0.1)
+    assert default_ioc.get(f"{PROFILE}Execute") == 1
+    assert default_ioc.get(READBACK) == before
+    default_ioc.put(f"{PROFILE}Abort", 1)
+    default_ioc.wait(f"{PROFILE}Execute", lambda busy: busy == 0)
+    assert default_ioc.get(f"{PROFILE}ExecuteStatus", as_string=True) == "Abort"
+    default_ioc.put("Fault:MonoStuck", 0)
+    assert default_ioc.get(MOVING) == 0
     assert len(sweep(default_ioc)["Number"]) == 150
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sim_ioc.physics.pair_chain import walk_once
 from sim_ioc.physics.photons import PhaseCounts, hit_probability, sample_counts, sample_pairs
 
 IntArray = NDArray[np.int64]
@@ -92,6 +93,23 @@ def test_closed_form_of_the_hit_rate_with_after_effects() -> None:
     counts = sample_pairs(np.random.default_rng(3), np.broadcast_to(MU, (40, 8)), turns, afterpulse, blinding).counts
     error = np.sqrt(rate * (1 - rate) / (40 * turns)) * 1.5  # neighbours are a little correlated
     assert np.all(np.abs(counts.mean(axis=0) / turns - rate) < 4.5 * error)
+
+
+def test_closed_forms_of_the_pairs_of_short_frames() -> None:
+    """Hits p of each phase, of the gate before it, and of both: p_(k-1) (a + (1 - b) q_k)."""
+    afterpulse, blinding, turns = 0.05, 0.3, 2_000_000
+    q = 1 - np.exp(-MU)
+    after_hit = afterpulse + (1 - blinding) * q
+    rate = np.full(MU.size, 0.5)
+    for _ in range(200):
+        for k in range(MU.size):
+            rate[k] = q[k] + (after_hit[k] - q[k]) * rate[k - 1]
+    sums = np.zeros((3, MU.size), np.int64)
+    sets = np.full(2, turns // 2)
+    walk_once(np.random.default_rng(3), np.tile(q, (2, 1)), np.tile(after_hit, (2, 1)), sets, *sums)
+    before = np.roll(rate, 1)
+    for found, expected in zip(sums / turns, (rate, before, before * after_hit), strict=True):
+        assert np.abs((found - expected) / np.sqrt(expected * (1 - expected) / turns)).max() < 5.5
 
 
 @pytest.mark.parametrize("blinding", [0.3, 1.0])
