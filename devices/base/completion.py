@@ -8,19 +8,20 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from ophyd import Device, EpicsSignal
+from ophyd import EpicsSignal
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
 
 from devices.base.deadlines import call_later
+from devices.base.device import StationDevice
 from devices.base.settings import Setting
 from devices.channel_access import ThreadlessStatus
 
 Finished = Callable[[set[EpicsSignalBase]], bool | str]
 
 
-class Follower(Device):
+class Follower(StationDevice):
     """A device whose `set` statuses complete when its readbacks arrive; `stop` ends the pending ones."""
 
     SUB_STOPPED = "stopped"

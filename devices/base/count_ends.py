@@ -32,17 +32,18 @@ class CountEnds:
     """
 
     def __init__(self, busy: Mapping[str, EpicsSignalBase]) -> None:
-        self._busy = dict(busy)
+        of_record: dict[str, EpicsSignalBase] = {}  # channels of one scaler share its record
+        self._busy = {name: of_record.setdefault(signal.pvname, signal) for name, signal in busy.items()}
         self._ended: set[Signal] = set()
 
     def stage(self) -> None:
         """Subscribe."""
-        for signal in self._busy.values():
+        for signal in set(self._busy.values()):
             signal.subscribe(self._changed, run=False)
 
     def unstage(self) -> None:
         """Unsubscribe."""
-        for signal in self._busy.values():
+        for signal in set(self._busy.values()):
             signal.clear_sub(self._changed)
 
     def begin_dwell(self) -> None:

@@ -14,6 +14,7 @@ from ophyd.utils.errors import DisconnectedError
 from devices.base.abort import BUSY, abandon_count, abort_count
 from devices.base.bulk_read import BulkRead
 from devices.base.computed import Computed
+from devices.base.device import StationDevice
 from devices.base.settings import Setting
 from devices.base.signals import PolledReadback
 from devices.channel_access import ChannelAccessException, ThreadlessStatus
@@ -66,7 +67,7 @@ class Count:
         return found
 
 
-class CountingDetector(Device):
+class CountingDetector(StationDevice):
     """Counts for its preset time when triggered; its readings are those of the last count.
 
     The gets are sent from the put-completion callback, so that replies are there, or on their way, when `read` is

@@ -9,6 +9,7 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.utils.errors import DisconnectedError
 
+from devices.base.device import StationDevice
 from devices.base.signals import Readback, SoftSignal
 
 ASK_TIMEOUT = 1.0
@@ -47,7 +48,7 @@ class Heartbeat(Readback):
         return time.monotonic() - self._counted[1]
 
 
-class Server(Device):
+class Server(StationDevice):
     """An IOC with a heartbeat record; prefix for example ``7idd:``."""
 
     heartbeat = Cpt(Heartbeat, "Heartbeat", auto_monitor=True, kind="hinted")

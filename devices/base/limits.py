@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import inf
 
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd.utils import LimitError
 
+from devices.base.device import StationDevice
 from devices.base.settings import Setting
 from devices.base.signals import SoftSignal
 
 
-class SoftLimits(Device):
+class SoftLimits(StationDevice):
     """A device with soft limits, narrower than those of its records."""
 
     soft_low = Cpt(SoftSignal, value=-inf, kind="omitted")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd.status import Status
 
+from devices.base.device import StationDevice
 from devices.base.readback_positioner import ReadbackPositioner
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
@@ -68,7 +68,7 @@ class Level(ReadbackPositioner):
         return {"fields": [self.readback.name]}
 
 
-class Apd(Device):
+class Apd(StationDevice):
     """APD with its discriminator; prefix for example ``7idd:APD1:``."""
 
     shown = ("bias", "threshold", "temperature")

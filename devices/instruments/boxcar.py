@@ -7,10 +7,10 @@ from math import nan, sqrt
 from typing import ClassVar
 
 from ophyd import Component as Cpt
-from ophyd import Device
 
 from devices.base.computed import Computed
 from devices.base.counting import CountingDetector
+from devices.base.device import StationDevice
 from devices.base.settings import Adjustment, Setting
 from devices.base.signals import PolledReadback, Readback, TraceArray
 from devices.channel_access import ThreadlessStatus
@@ -21,7 +21,7 @@ def error_of_mean(sample_stddev: float, number: int) -> float:
     return float(sample_stddev) / sqrt(number) if number > 0 else nan
 
 
-class BoxcarUnit(Device):
+class BoxcarUnit(StationDevice):
     """One boxcar, prefix for example ``7idd:UHF:BOX1:``; windows in degrees of the laser period.
 
     Its value is the mean over the last acquisition; detector pulses are negative.
@@ -54,7 +54,7 @@ class BoxcarUnit(Device):
         self.value.name = self.name
 
 
-class WaveformAnalyser(Device):
+class WaveformAnalyser(StationDevice):
     """Mean trace of one laser period, prefix for example ``7idd:UHF:PWA:``; acquired together with the boxcars."""
 
     trace = Cpt(TraceArray, "Waveform", units="V", kind="normal")

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Device
 
 from devices.base.computed import Computed, Readings
+from devices.base.device import StationDevice
 from devices.base.signals import TraceArray
 from devices.instruments.timing import bunch_currents
 
@@ -30,7 +30,7 @@ class CurrentsOfBunches(Computed):
         return described
 
 
-class BunchCurrents(Device):
+class BunchCurrents(StationDevice):
     """Fill-pattern record of the ring, read with each dwell.
 
     Parameters
@@ -52,7 +52,7 @@ class BunchCurrents(Device):
         super().__init__(prefix, **kwargs)
 
 
-class BunchMonitor(Device):
+class BunchMonitor(StationDevice):
     """Fast monitor of the X-ray pulses, read with each dwell: an intensity for each phase, measured while it counts.
 
     Parameters

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ophyd import Component as Cpt
-from ophyd import Device
 
+from devices.base.device import StationDevice
 from devices.base.settings import LongText
 from devices.channel_access import ChannelAccessException, GroupGet
 
@@ -15,7 +15,7 @@ LONGEST_GET = 1.0
 """Seconds."""
 
 
-class Controller(Device):
+class Controller(StationDevice):
     """Record with the name of the controlling session; prefix for example ``7idd:Controller``."""
 
     text = Cpt(LongText, "", auto_monitor=True, kind="omitted")

@@ -11,11 +11,12 @@ from uuid import uuid4
 
 from bluesky.protocols import StreamAsset
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignalRO
+from ophyd import EpicsSignalRO
 from ophyd.status import Status
 
 from devices.base.abort import BUSY, DONE, FAILED, abort_count
 from devices.base.bulk_read import fetch
+from devices.base.device import StationDevice
 from devices.base.settings import NOT_SENT, LongText, Setting
 from devices.base.signals import PolledReadback, Readback, SoftSignal
 from devices.channel_access import ThreadlessStatus
@@ -35,7 +36,7 @@ ROWS = ("heights", "monitor")
 UNITS = {"heights": "ADC units", "monitor": "ADC units", "num_valid": "shots", "missing": "shots"}
 
 
-class DwellBlocks(Device):
+class DwellBlocks(StationDevice):
     """Rows of the file that hold the last dwell, and its dropped shots: the shot keys of an event.
 
     A separate device, since bluesky does not allow the device that collects a stream to be read into an event too.
@@ -55,7 +56,7 @@ class DwellBlocks(Device):
         return OrderedDict(fetch([getattr(self, attribute) for attribute in self.read_attrs]))
 
 
-class Digitiser(Device):
+class Digitiser(StationDevice):
     """Digitiser of pulse heights; prefix for example ``7idd:DIG1:``.
 
     It digitises the dwells of the photon counter, whose gate output is its trigger. While it is staged a file is

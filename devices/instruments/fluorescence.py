@@ -7,10 +7,10 @@ from math import nan
 from typing import ClassVar
 
 from ophyd import Component as Cpt
-from ophyd import Device
 
 from devices.base.computed import Computed
 from devices.base.counting import CountingDetector
+from devices.base.device import StationDevice
 from devices.base.settings import Setting
 from devices.base.signals import PolledNumber
 
@@ -30,7 +30,7 @@ def per_live_second(events: float, ticks: float, factor: float) -> float:
     return per_second(events, ticks) * factor
 
 
-class FluorescenceElement(Device):
+class FluorescenceElement(StationDevice):
     """One element; prefix for example ``X10DA-ES1-SDD:C1SCA:``.
 
     `region` has the events of window 1, which the edges share; the reduction finds the live time from ticks, events and

@@ -6,13 +6,13 @@ from contextlib import suppress
 from time import monotonic
 
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.base.abort import FAILED
 from devices.base.bulk_read import RECENT, BulkRead
 from devices.base.completion import Follower, follow
+from devices.base.device import StationDevice
 from devices.base.settings import NOT_SENT, Setting
 from devices.base.signals import Readback, SoftSignal
 from devices.channel_access import FinishedStatus
@@ -127,7 +127,7 @@ class LaserShutter(Follower):
             self.log.error("%s was not reopened: %s", self.name, error)
 
 
-class Laser(Device):
+class Laser(StationDevice):
     """Pump laser, prefix for example ``7idd:Laser:``."""
 
     watched_states = ("locked",)

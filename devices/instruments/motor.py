@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor
+from ophyd import EpicsMotor
 from ophyd.positioner import PositionerBase
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
@@ -14,6 +14,7 @@ from ophyd.utils import LimitError
 
 from devices.base.bulk_read import fetch_value
 from devices.base.completion import Follower, follow, send_with_completion
+from devices.base.device import StationDevice
 from devices.base.limits import SoftLimits
 from devices.base.settings import PanelSetting, Setting
 from devices.base.signals import Readback, SoftSignal
@@ -146,7 +147,7 @@ class SpotMotor(Motor):
     """How near the readback has to be at the end of a move, um."""
 
 
-class LaserSteering(Device):
+class LaserSteering(StationDevice):
     """Two motors that move the spot of the laser on the sample, um; prefix for example ``7idd:``."""
 
     shown = ("along", "across")
@@ -157,7 +158,7 @@ class LaserSteering(Device):
     """Across it."""
 
 
-class Knife(Device):
+class Knife(StationDevice):
     """Two blades across both beams at the sample, um; prefix for example ``7idd:``.
 
     A blade covers what is at smaller coordinates than its position.
@@ -171,7 +172,7 @@ class Knife(Device):
     """And across it."""
 
 
-class SampleStage(Device):
+class SampleStage(StationDevice):
     """Two motors across the X-ray beam; prefix for example ``7idd:``."""
 
     shown = ("across", "along")

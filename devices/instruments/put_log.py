@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ophyd import Component as Cpt
-from ophyd import Device
 
+from devices.base.device import StationDevice
 from devices.base.signals import Readback
 
 
@@ -16,7 +16,7 @@ class PutLogLine(Readback):
         return ""
 
 
-class PutLog(Device):
+class PutLog(StationDevice):
     """Record with the last line of a put log (EPICS module caPutLog); prefix for example ``7idd:PutLog``."""
 
     line = Cpt(PutLogLine, "", string=True, auto_monitor=True, kind="omitted")

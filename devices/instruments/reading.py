@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ophyd import Component as Cpt
-from ophyd import Device
 
 from devices.base.bulk_read import RecentReadback
+from devices.base.device import StationDevice
 
 
-class ReadRecord(Device):
+class ReadRecord(StationDevice):
     """One number; prefix: its record, for example ``ARIDI-PCT:CURRENT``. Its data key is the name of the device.
 
     Parameters

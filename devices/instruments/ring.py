@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 
 from devices.base.bulk_read import RecentReadback
+from devices.base.device import StationDevice
 from devices.base.signals import Readback, SoftSignal
 
 
-class StorageRing(Device):
+class StorageRing(StationDevice):
     """Ring current (mA), operating mode, shutter permit and time to the next top-up.
 
     Parameters

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device
 
+from devices.base.device import StationDevice
 from devices.base.signals import SoftSignal
 from devices.channel_access import FinishedStatus
 
 
-class ScanState(Device):
+class ScanState(StationDevice):
     """Position of a dwell within its scan; the data keys carry no device name."""
 
     point_index = Cpt(SoftSignal, value=0, kind="normal")

@@ -16,37 +16,22 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignalRO
+from ophyd import EpicsSignalRO
 from ophyd import FormattedComponent as FCpt
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.base.abort import BUSY, FAILED, abandon_count
-from devices.base.bulk_read import fetch
-from devices.base.computed import Computed
+from devices.base.device import StationDevice
 from devices.base.settings import NOT_SENT, Setting
-from devices.base.signals import PolledReadback, Readback, SoftSignal, TraceArray
+from devices.base.signals import Readback, SoftSignal
 from devices.channel_access import FinishedStatus, ThreadlessStatus, attach_initial_context
+from devices.instruments.frame_buffer import BY_PHASE, COLUMNS, UNITS, FrameBuffer
 
 PUT_TIMEOUT = 10.0
 """Seconds of wall time for a trajectory to be written and built."""
 SUCCESS = 1
 """State of `BuildStatus` and `ExecuteStatus`."""
-COLUMNS = {"number": "<i4", "stamp": "<f8", "begin": "<f8", "end": "<f8", "i0": "<f8"}
-"""Readings of a frame that are one number, with their types."""
-BY_PHASE = ("counts", "gates", "pair_gates", "pair_hits", "pair_previous_hits", "pair_coincidences")
-UNITS = {"stamp": "s", "begin": "keV", "end": "keV", "i0": "counts", **dict.fromkeys(BY_PHASE, "counts")}
-
-
-class CountArray(PolledReadback):
-    """Integers of all frames and phases in one record."""
-
-    def mismatch(self) -> str:
-        kind = self._read_pv.type.rpartition("_")[2]
-        return "" if kind in ("long", "int", "short") else f"{self.pvname} is of type {kind}, not an array of integers"
-
-    def convert(self, raw: Any) -> np.ndarray:
-        return np.asarray(raw).astype(np.int32)
 
 
 class ArraySetting(Setting):
@@ -73,70 +58,7 @@ def _finish(status: Status, **_: Any) -> None:
     status.set_finished()
 
 
-def _of_frames(i0: np.ndarray, taken: float) -> float:
-    return float(np.sum(i0[: int(taken)]))
-
-
-def _last(energies: np.ndarray, taken: float) -> float:
-    """Energy at the end of the last frame; NaN without any."""
-    return float(energies[int(taken) - 1]) if taken else float("nan")
-
-
-def _seconds(taken: float, each: float) -> float:
-    return taken * each
-
-
-class FrameBuffer(Device):
-    """Frames of the last sweep; its readings are those of an event, a sweep as a whole.
-
-    Prefix for example ``7idd:FPGA1:Frames:``.
-    """
-
-    sweep = Cpt(PolledReadback, "Sweep_RBV", kind="normal")
-    taken = Cpt(PolledReadback, "NumTaken_RBV", units="frames", kind="normal")
-    time = Cpt(Setting, "Time", put_complete=True, limits=True, units="s", kind="normal")
-    i0_sum = Cpt(Computed, inputs=("i0", "taken"), function=_of_frames, units="counts", kind="hinted")
-    i0_time = Cpt(Computed, inputs=("taken", "length"), function=_seconds, units="s", kind="normal")
-    at_end = Cpt(Computed, inputs=("end", "taken"), function=_last, units="keV", kind="normal")
-    length = Cpt(PolledReadback, "Time", units="s", kind="omitted")
-    capacity = Cpt(Setting, "NumFrames", put_complete=True, limits=True, units="frames", kind="omitted")
-    acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
-    number = Cpt(CountArray, "Number", kind="omitted")
-    stamp = Cpt(TraceArray, "Stamp", kind="omitted")
-    begin = Cpt(TraceArray, "Begin", kind="omitted")
-    end = Cpt(TraceArray, "End", kind="omitted")
-    i0 = Cpt(TraceArray, "I0", kind="omitted")
-    counts = Cpt(CountArray, "Counts", kind="omitted")
-    gates = Cpt(CountArray, "Gates", kind="omitted")
-    pair_gates = Cpt(CountArray, "PairGates", kind="omitted")
-    pair_hits = Cpt(CountArray, "PairCounts", kind="omitted")
-    pair_previous_hits = Cpt(CountArray, "PrevHits", kind="omitted")
-    pair_coincidences = Cpt(CountArray, "Coinc", kind="omitted")
-
-    def __init__(self, prefix: str, **kwargs: object) -> None:
-        super().__init__(prefix, **kwargs)
-        self.i0_sum.name, self.i0_time.name = "i0", "i0_time"
-        self.sweep.name, self.taken.name, self.time.name = "sweep_number", "sweep_frames", "sweep_frame_time"
-        self.at_end.name = "sweep_end"
-
-    @property
-    def phases(self) -> int:
-        """Phases of a frame."""
-        return int(self.counts._read_pv.count) // int(self.number._read_pv.count)
-
-    def frames(self) -> dict[str, np.ndarray]:
-        """Arrays of the frames that were taken, by their names; the first axis is that of the frames."""
-        names = (*COLUMNS, *BY_PHASE)
-        parts = {name: getattr(self, name) for name in (*names, "taken", "sweep")}
-        read = fetch(list(parts.values()), timeout=PUT_TIMEOUT)
-        values = {name: read[signal.name]["value"] for name, signal in parts.items()}
-        taken, phases = int(values["taken"]), self.phases
-        found = {name: np.asarray(values[name])[:taken] for name in COLUMNS}
-        found |= {name: values[name][: taken * phases].reshape(taken, phases) for name in BY_PHASE}
-        return found | {"sweep": np.full(taken, int(values["sweep"]))}
-
-
-class EnergySweep(Device):
+class EnergySweep(StationDevice):
     """A flyer: `prepare` a trajectory, `kickoff`, `complete`, `collect` the frames as events of a stream of their own.
 
     Parameters

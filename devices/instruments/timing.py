@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 
 from devices.base.computed import Computed, Readings
+from devices.base.device import StationDevice
 from devices.base.settings import Adjustment
 from devices.base.signals import Readback, SoftSignal, TraceArray
 
@@ -91,7 +91,7 @@ class FillCurrents(Computed):
         return described
 
 
-class BunchTiming(Device):
+class BunchTiming(StationDevice):
     """Pattern of bunches and laser pulses.
 
     Parameters
@@ -125,7 +125,7 @@ class BunchTiming(Device):
         super().__init__(prefix, **kwargs)
 
 
-class FixedTiming(Device):
+class FixedTiming(StationDevice):
     """Pattern of bunches and laser pulses where no record has it: the values of the configuration.
 
     Parameters

@@ -9,6 +9,8 @@ from caproto import ReadNotifyRequest, ReadRequest, WriteNotifyRequest, WriteReq
 from caproto.asyncio.server import AsyncioEvent, VirtualCircuit
 from caproto.server.common import DisconnectedCircuit, LoopExit
 
+from sim_ioc.records.protocol import Protocol
+
 LATE_PERIOD_S = 0.05
 MOST_AT_ONCE = 256
 REQUESTS = (ReadRequest, ReadNotifyRequest, WriteRequest, WriteNotifyRequest)
@@ -29,8 +31,8 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
     one turn of the event loop leaves in one packet.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, circuit: Any, client: Any, context: Any) -> None:
+        super().__init__(Protocol(circuit.our_role, circuit.address, circuit.priority), client, context)
         self.write_event = Flag()
         self._unsent: list[Any] = []
 
@@ -66,10 +68,9 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
                 updates = [await self.subscription_queue.get()]
                 while len(updates) < MOST_AT_ONCE and not self.subscription_queue.empty():
                     updates.append(self.subscription_queue.get_nowait())
-                subscribed = {one.subscriptionid for each in self.subscriptions.values() for one in each}
-                # Those of a slow client that newer ones have replaced are gone.
+                # Those of a slow client that newer ones have replaced are gone, and subscriptions may have ended.
                 commands = [command for update in updates if (command := update()) is not None]
-                await self.send(*(each for each in commands if each.subscriptionid in subscribed))
+                await self.send(*(each for each in commands if each.subscriptionid in self.circuit.event_add_commands))
         except DisconnectedCircuit:
             await self._disconnected()
         except asyncio.CancelledError:

@@ -71,3 +71,20 @@ def test_every_counter_of_a_beamline_reports_its_end(sim: Beamline) -> None:
         for status in statuses:
             status.wait(10)
         watch.unstage()
+
+
+def test_channels_of_one_scaler_share_its_record(busy: Any) -> None:
+    other = Signal(name="diode_count", value=0)
+    other.pvname = busy.pvname
+    ends = CountEnds({"i0": busy, "diode": other})
+    ends.stage()
+    assert not other._callbacks.get("value"), "each monitor of the record would come twice"
+
+    async def dwell() -> list[str]:
+        ends.begin_dwell()
+        busy.put(1)
+        busy.put(0)
+        return await ends.late(["i0", "diode"])
+
+    assert asyncio.run(dwell()) == []
+    ends.unstage()
