@@ -27,7 +27,7 @@ from plans.execution.run_scan import leave_at_rest
 from plans.execution.server_replies import with_replies
 from plans.protocols import Axis
 
-GOOD = "good"
+GOOD, LOOK = "good", "look"
 RANK = {"good": 0, "look": 1, "bad": 2}
 SHOWN, SET, NOT_SET, WENT_BACK = "shown", "set", "not set", "went back"
 """Outcomes, or their beginnings."""
@@ -60,6 +60,8 @@ class Search:
         What the counts are best plotted against, for the hints of the start document.
     pooled : callable, optional
         Gives the readings of both measurements, where both together make a better finding than either: that is set.
+    worst : str
+        Worst verdict of the second measurement with which the settings stay.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Search:
     conditions: Mapping[str, float] = field(default_factory=dict)
     pooled: Callable[[], Rows] | None = None
     scanned: Axis | None = None
+    worst: str = GOOD
 
     def hints(self) -> dict[str, Any]:
         """Entry of the start document that tells other programs what to plot against; empty without an axis."""
@@ -165,7 +168,7 @@ def _applied(bench: Bench, search: Search, found: Judged, kept: dict[Axis, float
         return found, f"{NOT_SET}: {error}"
     yield from _set_all(bench, {**kept, **wanted})
     again = search.judge((yield from search.measure()), search.conditions)
-    if worse := _worse(found, again, search.resolution):
+    if worse := _worse(search, found, again):
         return found, f"{WENT_BACK} to the settings before: {worse}"
     if search.pooled is not None:
         both = search.judge(search.pooled(), search.conditions)
@@ -175,16 +178,16 @@ def _applied(bench: Bench, search: Search, found: Judged, kept: dict[Axis, float
     return again, SET
 
 
-def _worse(first: Judged, second: Judged, resolution: float) -> str:
-    """Why the second finding does not confirm the first; empty if it does."""
-    if RANK[second.verdict] > RANK[first.verdict]:
+def _worse(search: Search, first: Judged, second: Judged) -> str:
+    """Why the second finding does not confirm the first, which is good; empty if it does."""
+    if RANK[second.verdict] > RANK[search.worst]:
         return f"measured again it is {second.verdict}: {second.reason}"
-    allowed = AGREES * hypot(first.stddev, second.stddev) + resolution
+    allowed = AGREES * hypot(first.stddev, second.stddev) + search.resolution
     if not abs(second.value - first.value) <= allowed:
         return f"measured again it is {second.value:.6g} {second.unit}, and was {first.value:.6g}"
     for name in set(first.settings) & set(first.numbers) & set(second.numbers):  # settings with errors of their own
         (was, error), (now, other) = first.numbers[name], second.numbers[name]
-        if not abs(now - was) <= AGREES * hypot(error, other) + resolution:
+        if not abs(now - was) <= AGREES * hypot(error, other) + search.resolution:
             return f"measured again {name} is {now:.6g}, and was {was:.6g}"
     return ""
 

@@ -11,7 +11,7 @@ import numpy as np
 from bluesky.utils import MsgGenerator
 
 from plans.commissioning.counts import count, is_in_reach, present
-from plans.commissioning.find import Search, find
+from plans.commissioning.find import LOOK, Search, find
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
 from plans.compilation.arguments import check_passes_and_dwell
 from plans.protocols import Axis, MissingRoleError
@@ -35,7 +35,8 @@ def find_flux(
 
     Counts again and again at the present setting, X-rays on and laser off; with an attenuator (role ``attenuator``)
     also with less flux, by which I0 and the detector are compared. Attenuator and gain are afterwards as before, or
-    with ``apply`` as recommended.
+    with ``apply`` as recommended, also where the second measurement has a doubt: noise and linearity of I0 are judged
+    only once there is nothing left to set, and with another gain the dark of I0 is not known yet.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ class _Series:
         divider, overhead = int((yield from bps.rd(timing.laser_divider))), times.laser_shutter + times.dwell
         conditions = {**self._conditions, "dwell": self._dwell, "divider": float(divider), "overhead": overhead}
         search = Search(
-            self._name, self._counts, self._judge, self._settings, (), inf, self._dwell, conditions
+            self._name, self._counts, self._judge, self._settings, (), inf, self._dwell, conditions, worst=LOOK
         )  # fmt: skip
         return (yield from find(self._bench, search, apply, md))
 

@@ -14,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from rich.console import Console
+from typer import BadParameter
 
 from beamline.app.commands.environment import beamline_environment
 from beamline.session.simulators import SimulatorError, simulated_beamline
@@ -133,6 +134,13 @@ def test_a_command_serves_the_repeater_port_of_its_environment(tmp_path: Path) -
         client.sendto(register, ("127.0.0.1", port))
         confirmed = client.recv(64)
     assert struct.unpack(">H", confirmed[:2]) == (17,)
+
+
+def test_a_scenario_without_a_simulated_beamline_is_refused(tmp_path: Path) -> None:
+    """Ignored, it would be another beamline than the one asked for."""
+    without_sim = beamline_environment(str(write_config(tmp_path)), False, "demo", 1.0, Console())
+    with pytest.raises(BadParameter, match="add --sim"), without_sim:
+        pass
 
 
 def test_csv_and_figure_of_a_spectrum(tmp_path):

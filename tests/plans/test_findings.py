@@ -242,3 +242,17 @@ def test_flux_is_compared_behind_filters_where_there_are_some(engine: RunEngine,
         assert sorted({row["added_absorbance"] for row in judge.rows[-1]}) == levels
     assert filters.value == 0.25 and max(soft.sets("attenuator")) == 1.75
     assert documents.all("start")[-1]["plan_name"] == "find_flux"
+
+
+@pytest.mark.parametrize(("verdict", "words", "kept"), [("look", "set", 1.2), ("bad", "went back to", 0.25)])
+def test_a_doubt_about_i0_does_not_bring_back_a_flux_that_is_too_high(
+    engine: RunEngine, documents: Documents, verdict: str, words: str, kept: float
+) -> None:
+    """Of the first measurement only what is to be set is judged."""
+    soft, used, _ = cold()
+    filters = FakeSignal("attenuator", soft.notes, 0.25, 0.0, 6.0)
+    bright = Found(name="flux", value=3.0, unit="photons", settings={"attenuator": 1.2})
+    judge = Judge(bright, Found(name="flux", value=0.3, unit="photons", settings={}, verdict=verdict))
+    engine(find_flux(replace(used, attenuator=filters), judge, apply=True, counts=16))  # type: ignore[arg-type]
+    assert outcome(documents)["finding_outcome"].startswith(words)
+    assert filters.value == kept

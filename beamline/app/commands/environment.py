@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 from beamline.app.commands.stored import with_root
@@ -33,6 +34,11 @@ def beamline_environment(
     console : Console
     data : Path, optional
         Data root in place of that of the configuration.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is a scenario, but no beamline to simulate with it.
     """
     from beamline.config.models import load
     from beamline.session.simulators import (
@@ -42,6 +48,8 @@ def beamline_environment(
         stand_in_repeater,
     )
 
+    if scenario is not None and not sim:
+        raise typer.BadParameter("--scenario is for the beamline that --sim starts: add --sim, or leave it out")
     changes: dict[str, object] = {}
     with contextlib.ExitStack() as stack:
         if sim:
