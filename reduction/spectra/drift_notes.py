@@ -16,6 +16,10 @@ from reduction.spectra.normalise import normalise
 Array = NDArray[np.float64]
 
 REMEDY = "return to monitor energies (monitor_energies), or repeat passes in alternating order"
+OF_SWEEPS = (
+    "take each laser state twice in a pass, pattern=(1, 0, 0, 1), or a step scan that returns to monitor energies"
+)
+"""Remedy where neither of these is possible."""
 SEEN = 3.0
 """Standard deviations from which a drift that was taken out is reported."""
 
@@ -47,9 +51,9 @@ def of_drift(
         if np.unique(rows.pass_index).size == 1
         else "All passes go in one direction: a drift that repeats in each of them is not in the errors"
     )
-    steady = steady_drift(rows)
+    steady, remedy = steady_drift(rows), REMEDY if rows.neighbours is None else OF_SWEEPS
     if steady is None:
-        return [f"{which}, and single dwells do not show how large it is: {REMEDY}."]
+        return [f"{which}, and single dwells do not show how large it is: {remedy}."]
     static, transient, stddev = _effect(energy, compared, steady.limit, settings)
     if corrected is not None and static < stddev:
         return []
@@ -58,7 +62,7 @@ def of_drift(
     return [
         f"{which}. From the dwells within points the thickness changes by {100 * steady.change:+.2f} +-"
         f" {100 * steady.stddev:.2f} % over a pass; at two standard deviations a steady drift moves the static spectrum"
-        f" by up to {static:.2g}{scales}: {REMEDY}."
+        f" by up to {static:.2g}{scales}: {remedy}."
     ]
 
 

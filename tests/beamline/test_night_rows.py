@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.session.nights.night import FaultyNightError, load_rows
+from beamline.session.nights.progress import planned_exposure
 from beamline.session.nights.rows import NightRow
 from beamline.session.nights.table import NightFileError, read_table
 from beamline.session.persistent.places import PlaceError, find_place
 from beamline.session.persistent.state import SavedPlace, State
+from plans.scans.continuous import compiled_continuous_scan
+from plans.scans.energy import compiled_energy_scan
 from tests.beamline.configurations import configuration
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "night.csv"
@@ -160,3 +163,18 @@ def test_a_dry_run_prints_the_night_and_needs_no_beamline(tmp_path: Path) -> Non
     assert faulty.exit_code == 1
     assert "row 4, column place: no place 'spot2' is saved: %save spot2 there; saved are none" in faulty.output
     assert faulty.output.count("column place") == 6
+
+
+def test_a_sweep_exposes_a_place_for_its_whole_length() -> None:
+    """And an event of a step scan for its dwell."""
+    grid = [13.450, 13.455, 13.460, 13.461, 13.462, 13.463]
+    given: dict[str, Any] = {
+        "energies": grid,
+        "pattern": (1, 0),
+        "settings": {"pre_edge": (13.45, 13.4551), "integral": (13.4599, 13.463)},
+    }
+    swept = compiled_continuous_scan(dwell=0.5, **given).passes[0]
+    length = 0.5 * (6 + 5 / 3) + 0.1  # seven steps, one of them slower, and the run-up; two sweeps
+    assert planned_exposure(swept.start) == pytest.approx(2 * length, abs=0.4)  # whole frames
+    steps = compiled_energy_scan(dwell=0.5, **given).passes[0]
+    assert planned_exposure(steps.start) == 0.5 * 12

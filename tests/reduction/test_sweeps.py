@@ -237,6 +237,7 @@ def test_the_drift_of_passes_of_two_sweeps_is_taken_out():
     assert (pull**2).mean() < 1.5
     rises = found.drift[:, -1] - found.drift[:, 0]  # with a slope of all sweeps, which is not determined
     assert np.diff(rises) == pytest.approx([-0.12, 0.12, -0.12], abs=0.006)
+    assert "pattern=(1, 0, 0, 1)" in found.notes
 
 
 @pytest.mark.long

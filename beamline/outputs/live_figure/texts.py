@@ -119,10 +119,16 @@ def progress_line(scan: LiveScan, now: float) -> str:
     progress = scan.progress
     if not progress.planned:
         return ""
-    dwells = max(1, len((scan.start or {}).get("pattern", (1,))))
+    start = scan.start or {}
+    dwells = max(1, len(start.get("pattern", (1,))))
+    done, parts, number = int(progress.done), "point", scan.energy.size
+    if "frame" in start:  # an event is a sweep over all points
+        parts, number = "sweep", dwells
+    else:
+        done //= dwells
     line = (
-        f"pass {progress.index + 1} of {progress.passes}   point {min(int(progress.done) // dwells, scan.energy.size)}"
-        f" of {scan.energy.size}   {100 * progress.fraction:.0f} %"
+        f"pass {progress.index + 1} of {progress.passes}   {parts} {min(done, number)} of {number}"
+        f"   {100 * progress.fraction:.0f} %"
     )
     left = progress.seconds_left(now)
     if left is None:

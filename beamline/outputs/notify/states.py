@@ -15,6 +15,7 @@ from beamline.config.notify import Kind
 from beamline.formatting import duration, format_delay, when
 from beamline.outputs.notify.dwells import hits_per_i0, is_locked, is_saturated
 from beamline.outputs.notify.message import Message
+from beamline.records.runs.run import seconds_of_event
 from reduction.documents.raw import PRIMARY, is_reducible
 
 Document = Mapping[str, Any]
@@ -183,7 +184,7 @@ class StateWatch:
             yield Message("target", now, "target reached", text, scan_set)
 
     def _waiting(self, run: _RawRun, now: float) -> Iterator[Message]:
-        seconds = max(_number(run.start.get("dwell")), _number(run.start.get("longest")))
+        seconds = max(seconds_of_event(run.start), _number(run.start.get("longest")))
         own = seconds / (_number(run.start.get("clock_rate")) or 1.0)
         waits = now - run.latest > self._waiting_s + own
         text = f"{_where(run.start)}: no dwell since {when(run.latest)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
@@ -126,3 +127,11 @@ ENTRIES: dict[str, type | tuple[type, ...]] = {
     "versions": dict,
 }
 """Entries of a start document by which runs are found and counted."""
+
+
+def seconds_of_event(start: Mapping[str, Any]) -> float:
+    """Beamline seconds that an event of a scan counts for: a dwell, or a whole sweep; 0 if unknown."""
+    frame, frames, dwell = (start.get(key) for key in ("frame", "frames", "dwell"))
+    if isinstance(frame, int | float) and isinstance(frames, int):
+        return float(frame * frames)
+    return float(dwell) if isinstance(dwell, int | float) else 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.records.runs.journal_runs import JournalRuns
-from beamline.records.runs.run import Run
+from beamline.records.runs.run import Run, seconds_of_event
 from beamline.session.nights.rows import NightRow
 from beamline.session.persistent.places import NamedPlace
 from beamline.session.scans.bind import PLANS, WITHOUT_REDUCTION
@@ -96,7 +96,7 @@ class NightProgress:
 
     def _exposure(self, run: Run) -> float:
         events = self.store.num_events(run)
-        return float(run.start.get("dwell", 0.0)) * sum(events.get(name, 0) for name in COUNTED)
+        return seconds_of_event(run.start) * sum(events.get(name, 0) for name in COUNTED)
 
 
 def _counts(run: Run, night: str) -> bool:
@@ -110,7 +110,7 @@ def _is_at(found: Any, place: NamedPlace) -> bool:
 
 def planned_exposure(start: Mapping[str, Any]) -> float:
     """Beamline seconds of dwells of a run, if none is retaken."""
-    return float(start.get("dwell", 0.0)) * float(start.get("num_events", 0))
+    return seconds_of_event(start) * float(start.get("num_events", 0))
 
 
 class NoPlaceError(RuntimeError):
