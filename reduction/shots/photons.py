@@ -1,4 +1,4 @@
-"""Photon counting from one block of heights, in which every gate opened: one call, because it runs once a second."""
+"""Photon counting from one block of heights, or of bits, in which every gate opened."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from reduction.kernel_cache import kernel
 from reduction.shots.counters import GATES, HIT_SUMS, HITS, SQUARES, SUMS
-from reduction.shots.kernels.bitmaps import count_pairs
-from reduction.shots.kernels.heights import find_hits
+from reduction.shots.kernels.bitmaps import count_lags
+from reduction.shots.kernels.heights import find_hits, sums_over_hits
 from reduction.shots.kernels.layout import WORDS_PER_VECTOR
 
 
@@ -31,7 +31,7 @@ def count_photons_plainly(heights, num_phases, threshold, counters, coincidences
 def count_bits(hit, size, num_phases, row_of_bits, counters, coincidences):  # type: ignore[no-untyped-def]
     """Count the hits of a bitmap of `size` shots, all of whose gates opened: the last part of `count_photons`."""
     pairs = np.zeros((1 + coincidences.shape[0], num_phases), np.int64)
-    count_pairs(hit, hit, np.int64(0), num_phases, row_of_bits, pairs)
+    count_lags(hit, hit, np.int64(0), None, num_phases, row_of_bits, pairs)
     for phase in range(num_phases):  # loops: numba compiles seconds for the message of an assignment of arrays
         counters[GATES, phase] = (size - phase + num_phases - 1) // num_phases
         counters[HITS, phase] = pairs[0, phase]
@@ -39,7 +39,6 @@ def count_bits(hit, size, num_phases, row_of_bits, counters, coincidences):  # t
             coincidences[lag, phase] = pairs[1 + lag, phase]
 
 
-@kernel(error_model="numpy", nogil=True)
 def count_photons(heights, num_phases, row, row_of_bits, threshold, counters, hit, coincidences):  # type: ignore[no-untyped-def]
     """Sum heights, mark the hits, and count them and their coincidences, by phase counted from the first shot.
 
@@ -48,7 +47,7 @@ def count_photons(heights, num_phases, row, row_of_bits, threshold, counters, hi
     heights : int16[N], contiguous
     num_phases : int
     row, row_of_bits : int
-        From `layout.height_row` and `layout.bitmap_row`.
+        From `layout.HEIGHTS` and `layout.BITS`.
     threshold : int
         A height above this is a hit.
     counters : int64[5 or more, P]
@@ -63,5 +62,4 @@ def count_photons(heights, num_phases, row, row_of_bits, threshold, counters, hi
         hit.view(np.uint32)[2 * WORDS_PER_VECTOR :], counters[HIT_SUMS],
     )  # fmt: skip
     count_bits(hit, heights.size, num_phases, row_of_bits, counters, coincidences)
-    for phase in range(num_phases):
-        counters[HIT_SUMS, phase] -= threshold * (counters[GATES, phase] - counters[HITS, phase])
+    counters[HIT_SUMS] = sums_over_hits(counters[HIT_SUMS], threshold, counters[GATES], counters[HITS])

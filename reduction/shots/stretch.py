@@ -22,8 +22,8 @@ from reduction.shots.counters import (
     split,
 )
 from reduction.shots.ends import StretchEnds, count_pairs_across, count_pairs_of_opened_gates, states_at_ends
-from reduction.shots.kernels import bitmaps, cross, heights, hits
-from reduction.shots.kernels.layout import BITS_PER_WORD, WORDS_PER_VECTOR, bitmap_row, height_row, hit_row, rotated
+from reduction.shots.kernels import bitmaps, cross, heights, hits, layout
+from reduction.shots.kernels.layout import BITS_PER_WORD, WORDS_PER_VECTOR, rotated
 from reduction.shots.photons import count_bits, count_photons
 
 IntArray = NDArray[np.int64]
@@ -89,7 +89,7 @@ def reduce_block(block: Block | BitBlock, num_phases: int, threshold: int) -> St
     block.check(num_phases)
     all_rows = new_counters(num_phases)
     counters, pairs = split(all_rows)
-    row = bitmap_row(num_phases)
+    row = layout.BITS.row(num_phases)
     hit, opened = bitmaps.new_bitmap(block.size, row), None
     if isinstance(block, BitBlock):
         _copy_bits(block, hit)
@@ -122,7 +122,7 @@ def _count_hits(block: Block, counters: IntArray, hit: Bitmap, row_of_bits: int)
     """Count a block of hits; returns the bitmap of the opened gates, or None if all opened."""
     num_phases = counters.shape[1]
     gates, counted = counters[GATES], counters[HITS]
-    seen = hits.mark_hits(block.shots, num_phases, hit_row(num_phases), gates, counted, hit[WORDS_PER_VECTOR:])
+    seen = hits.mark_hits(block.shots, num_phases, layout.HITS.row(num_phases), gates, counted, hit[WORDS_PER_VECTOR:])
     if seen & ~hits.DEFINED:
         raise block.error("a shot has another bit set than 0 (hit) and 7 (dropped)")
     if not seen & hits.DROPPED:
@@ -137,7 +137,7 @@ def _sum_heights(
 ) -> None:
     """Sum a block of heights and its monitor, and count its hits and their coincidences; every gate opened."""
     num_phases = counters.shape[1]
-    row = height_row(num_phases)
+    row = layout.HEIGHTS.row(num_phases)
     count_photons(block.shots, num_phases, row, row_of_bits, threshold, counters, hit, coincidences)
     if block.monitor is not None:
         monitor = counters[MONITOR_SUMS], counters[MONITOR_SQUARES]

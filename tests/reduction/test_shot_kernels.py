@@ -11,11 +11,11 @@ from reduction.shots import counters as rows
 from reduction.shots import photons
 from reduction.shots.kernels import bitmaps, cross, floats, heights, hits
 from reduction.shots.kernels.layout import (
+    BITS,
+    FLOATS,
+    HEIGHTS,
+    HITS,
     WORDS_PER_VECTOR,
-    bitmap_row,
-    float_row,
-    height_row,
-    hit_row,
     row_length,
 )
 from tests.reduction import shots_twin
@@ -48,7 +48,7 @@ def test_hits_and_gates_are_those_of_the_twin(seed, length, num_phases, dropped)
     block = draw_hits(seed, length, dropped)
     gates, hit, plain_gates, plain_hits = zeros(num_phases, 4)
     seen = int(np.bitwise_or.reduce(block, initial=0))
-    row = hit_row(num_phases)
+    row = HITS.row(num_phases)
     assert hits.count_hits(block, num_phases, row, gates, hit) == seen
     assert hits.count_hits_plainly(block, num_phases, plain_gates, plain_hits) == seen
     phase = np.arange(length) % num_phases
@@ -75,7 +75,7 @@ def test_another_bit_is_seen_wherever_it_is(length, wrong):
     for seed in range(4):
         block = draw_hits(seed, length, 0.0, wrong)
         gates, hit = zeros(120, 2)
-        assert hits.count_hits(block, 120, hit_row(120), gates, hit) & wrong
+        assert hits.count_hits(block, 120, HITS.row(120), gates, hit) & wrong
         assert hits.count_hits_plainly(block, 120, gates, hit) & wrong
 
 
@@ -87,7 +87,7 @@ def test_another_bit_is_seen_wherever_it_is(length, wrong):
 def test_sums_and_squares_are_those_of_the_twin(seed, length, num_phases, extremes):
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
     sums, squares, plain_sums, plain_squares = zeros(num_phases, 4)
-    heights.sum_heights(block, num_phases, height_row(num_phases), sums, squares)
+    heights.sum_heights(block, num_phases, HEIGHTS.row(num_phases), sums, squares)
     heights.sum_heights_plainly(block, num_phases, plain_sums, plain_squares)
     whole = np.zeros(-(-length // num_phases) * num_phases, np.int64)
     whole[:length] = block
@@ -99,8 +99,8 @@ def test_sums_and_squares_are_those_of_the_twin(seed, length, num_phases, extrem
 
 def test_four_lowest_heights_of_one_phase_do_not_wrap():
     """They alone, among ordinary ones, in the places that the kernel adds up in 32 bits."""
-    row = height_row(120)
-    block = np.ones(heights.STRIPS * row * 3, np.int16)
+    row = HEIGHTS.row(120)
+    block = np.ones(HEIGHTS.strips * row * 3, np.int16)
     strip = 3 * row
     block[[77 + strip * each for each in range(4)]] = -32768
     sums, squares = zeros(120, 2)
@@ -120,7 +120,7 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
     found = np.full(-(-length // 32) + 3, 0xFFFFFFFF, np.uint32)
     sums, squares, raised, only_sums, only_squares, plain_raised = zeros(num_phases, 6)
-    row = height_row(num_phases)
+    row = HEIGHTS.row(num_phases)
     heights.find_hits(block, num_phases, row, threshold, sums, squares, found, raised)
     heights.sum_heights(block, num_phases, row, only_sums, only_squares)
     np.testing.assert_array_equal(sums, only_sums)
@@ -146,7 +146,7 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
 )  # fmt: skip
 def test_photons_of_heights_are_those_of_the_plain_loop_and_of_numpy(seed, length, num_phases, threshold, extremes):
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
-    row, row_of_bits = height_row(num_phases), bitmap_row(num_phases)
+    row, row_of_bits = HEIGHTS.row(num_phases), BITS.row(num_phases)
     counters, plain = zeros(5 * num_phases, 2)
     counters, plain = counters.reshape(5, -1), plain.reshape(5, -1)
     both, plain_both = np.zeros((2, 5, num_phases), np.int64)
@@ -173,7 +173,7 @@ def test_products_of_two_channels_are_those_of_the_twin(seed, length, num_phases
     rng = np.random.default_rng(seed)
     one, other = (rng.integers(*extremes, length).astype(np.int16) for _ in range(2))
     products, plain = zeros(num_phases, 2)
-    cross.sum_products(one, other, num_phases, height_row(num_phases), products)
+    cross.sum_products(one, other, num_phases, HEIGHTS.row(num_phases), products)
     cross.sum_products_plainly(one, other, num_phases, plain)
     whole = np.zeros(-(-length // num_phases) * num_phases, np.int64)
     whole[:length] = one.astype(np.int64) * other
@@ -198,7 +198,7 @@ def marked(shots, row):
 def test_pairs_of_set_bits_are_those_of_the_twin(seed, length, num_phases, lag):
     rng = np.random.default_rng(seed)
     later, before = rng.random(length) < 0.4, rng.random(length) < 0.8
-    row = bitmap_row(num_phases)
+    row = BITS.row(num_phases)
     out, plain = np.zeros((2, 3, num_phases), np.int64)
     bitmaps.count_pairs(marked(later, row), marked(before, row), lag, num_phases, row, out)
     bitmaps.count_pairs_plainly(marked(later, row), marked(before, row), lag, num_phases, plain)
@@ -214,7 +214,7 @@ def test_pairs_of_set_bits_are_those_of_the_twin(seed, length, num_phases, lag):
 @settings(max_examples=30, deadline=None)
 def test_opened_gates_are_marked(seed, length, dropped):
     block = draw_hits(seed, length, dropped)
-    row = bitmap_row(120)
+    row = BITS.row(120)
     found, plain = bitmaps.new_bitmap(length, row), np.zeros_like(bitmaps.new_bitmap(length, row))
     found[WORDS_PER_VECTOR:] = 2**64 - 1
     hits.mark_opened(block, found[WORDS_PER_VECTOR:])
@@ -229,7 +229,7 @@ def test_deviations_of_floats_are_those_of_the_twin(seed, length, num_phases):
     block = np.random.default_rng(seed).normal(3, 1, length).astype(np.float32)
     origin = np.full(num_phases, 3.0)
     found, plain = np.zeros((2, num_phases)), np.zeros((2, num_phases))
-    row = float_row(num_phases)
+    row = FLOATS.row(num_phases)
     floats.sum_deviations(block, num_phases, row, origin, *found)
     floats.sum_deviations_plainly(block, num_phases, origin, *plain)
     phase, deviations = np.arange(length) % num_phases, block.astype(float) - 3.0

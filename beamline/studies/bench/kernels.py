@@ -10,8 +10,8 @@ import numpy as np
 from beamline.studies.bench.rows import BenchRow
 from beamline.studies.bench.shots import NUM_PHASES, SECOND, THRESHOLD, ExampleShots, read_words
 from beamline.studies.bench.timing import Work, interleaved, ratio
-from reduction.shots.kernels import bitmaps, floats, heights, hits
-from reduction.shots.kernels.layout import WORDS_PER_VECTOR, bitmap_row, float_row, height_row, hit_row
+from reduction.shots.kernels import bitmaps, floats, heights, hits, layout
+from reduction.shots.kernels.layout import WORDS_PER_VECTOR
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.tags import TaggedBlock
 
@@ -31,13 +31,13 @@ WANTED = {
     (ALL, "cache"): (0.20, 0.70),
 }
 """Fraction of the read bandwidth of the same array: must and goal."""
-PIECE = SECOND // NUM_PHASES * NUM_PHASES
-"""Shots per block of long arrays: the instrument writes blocks of about a second."""
+PIECE = -(-SECOND // NUM_PHASES) * NUM_PHASES
+"""Shots per block of long arrays: the instrument writes blocks of about a second. A second is one block."""
 
 
 def hit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Hits by phase of the uint8 form."""
-    row = hit_row(NUM_PHASES)
+    row = layout.HITS.row(NUM_PHASES)
 
     def count() -> np.ndarray:
         gates, found = np.zeros((2, NUM_PHASES), np.int64)
@@ -49,7 +49,7 @@ def hit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def height_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums and squares by phase of the int16 form, shape (2, P)."""
-    row = height_row(NUM_PHASES)
+    row = layout.HEIGHTS.row(NUM_PHASES)
 
     def work() -> np.ndarray:
         sums = np.zeros((2, NUM_PHASES), np.int64)
@@ -61,8 +61,8 @@ def height_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def everything(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
-    row = height_row(NUM_PHASES)
-    row_of_bits = bitmap_row(NUM_PHASES)
+    row = layout.HEIGHTS.row(NUM_PHASES)
+    row_of_bits = layout.BITS.row(NUM_PHASES)
     hit = bitmaps.new_bitmap(min(PIECE, shots.heights.size), row_of_bits)
     hit_bits = hit.view(np.uint32)[2 * WORDS_PER_VECTOR :]
     turns, rest = divmod(shots.heights.size, NUM_PHASES)
@@ -82,7 +82,7 @@ def everything(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def float_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums and squares by phase of the float32 form, shape (2, P)."""
-    row = float_row(NUM_PHASES)
+    row = layout.FLOATS.row(NUM_PHASES)
     origin = np.zeros(NUM_PHASES)
 
     def work() -> np.ndarray:
@@ -95,11 +95,11 @@ def float_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def bit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Hits by phase of the same shots, one bit each, shape (1, P)."""
-    row = bitmap_row(NUM_PHASES)
+    row = layout.BITS.row(NUM_PHASES)
     hit = bitmaps.new_bitmap(shots.hits.size, row)
     hit[:] = 0
     gates, found = np.zeros((2, NUM_PHASES), np.int64)
-    hits.mark_hits(shots.hits, NUM_PHASES, hit_row(NUM_PHASES), gates, found, hit[WORDS_PER_VECTOR:])
+    hits.mark_hits(shots.hits, NUM_PHASES, layout.HITS.row(NUM_PHASES), gates, found, hit[WORDS_PER_VECTOR:])
 
     def count() -> np.ndarray:
         out = np.zeros((1, NUM_PHASES), np.int64)

@@ -3,8 +3,10 @@
 For the sums over hits, heights below the threshold are raised to it, which is faster than excluding them;
 `sums_over_hits` then subtracts the threshold again.
 
-Eight strips of the block are read in parallel. Their squares are added in 32 bits, four at a time, and then in 64. Four
-heights of -32768 do not fit into 32 bits: strips in which that happens are summed again shot by shot.
+Heights of two strips are interleaved, so that one instruction multiplies both and adds the products in 32 bits. These
+hold four squares less 2^31. What is added up of them are the upper 16 bits, and the whole modulo 2^32: with the one
+the other is complete, see `add_wide`. Four heights of -32768 do not fit: strips with one of them in the first of four
+are summed again shot by shot.
 """
 
 from __future__ import annotations
@@ -12,28 +14,24 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.kernel_cache import kernel
-from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR, contains
-from reduction.shots.kernels.vector_bits import shifted_down, store_above
+from reduction.shots.kernels.layout import HEIGHTS, HEIGHTS_PER_VECTOR, contains
+from reduction.shots.kernels.vector_bits import store_above
 from reduction.shots.kernels.vectors import (
-    add,
+    add_products,
     aligned,
     filled,
     high_pairs,
-    joined,
     larger,
     load,
     low_pairs,
-    multiply_pairs,
     smaller,
     store,
-    zeros,
 )
 
-STRIPS = 8
-MOST_SHOTS = 300_000
-"""Of a strip: its sums of eight heights stay within 32 bits, and the strips within the processor's TLB."""
-WRAPPED = -4 * 32768
-"""Sum of four heights whose squares do not fit: all four are -32768."""
+LOWEST = -32768
+CENTRE = 1 << 31
+UPPER = 1 << 16
+"""As two factors of 16 bits, 0 and 1: the products are the upper halves of integers of 32 bits."""
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -66,185 +64,132 @@ def sums_over_hits(raised_sums, threshold, shots, hits):  # type: ignore[no-unty
 
 
 @kernel(error_model="numpy", nogil=True)
-def _interleaved(a, b, c, d):  # type: ignore[no-untyped-def]
-    """Heights of four rows in pairs: the lower four of each eight shots of rows 1, 2 and 3, 4; then the upper four."""
-    return low_pairs(a, b), low_pairs(c, d), high_pairs(a, b), high_pairs(c, d)
+def _add_row(heights, start, strip, sums, squares, upper, raised, threshold, hit_bits, least):  # type: ignore[no-untyped-def]
+    """Add one row of each of eight strips; returns the smallest of some heights, `least` among them.
 
-
-@kernel(error_model="numpy", nogil=True)
-def _sum_of_products(one, other, factor_of_one, factor_of_other):  # type: ignore[no-untyped-def]
-    return add(multiply_pairs(one, factor_of_one), multiply_pairs(other, factor_of_other))
-
-
-@kernel(error_model="numpy", nogil=True)
-def _increase(array, at, x, y):  # type: ignore[no-untyped-def]
-    store(array, at, add(load(array, at), add(x, y)))
-
-
-@kernel(error_model="numpy", nogil=True)
-def _sum_half(lane, ones, x, y, z, w, sums, pairs, odd):  # type: ignore[no-untyped-def]
-    """Add pairs of four rows and of four others, for half the shots; the smallest sum of four heights."""
-    first, second = _sum_of_products(x, y, ones, ones), _sum_of_products(z, w, ones, ones)
-    _increase(sums, lane, first, second)
-    squares, squares2 = joined(_sum_of_products(x, y, x, y)), joined(_sum_of_products(z, w, z, w))
-    half = lane // 2
-    _increase(pairs, half, squares, squares2)
-    _increase(odd, half, shifted_down(squares, 32), shifted_down(squares2, 32))
-    return smaller(first, second)
-
-
-@kernel(error_model="numpy", nogil=True)
-def _sum_row(heights, start, strip, row, sums, pairs, odd, least):  # type: ignore[no-untyped-def]
-    """Add one row of each strip; squares as `pairs` of 32 bits in 64, and the upper ones of those pairs as `odd`."""
-    ones = filled(heights, 1)
-    for lane in range(0, row, HEIGHTS_PER_VECTOR):
-        at, at2 = start + lane, start + lane + 4 * strip
-        a, b, c, d = _load_four(heights, at, strip)
-        e, f, g, h = _load_four(heights, at2, strip)
-        low, low2, high, high2 = _interleaved(a, b, c, d)
-        low3, low4, high3, high4 = _interleaved(e, f, g, h)
-        least = smaller(least, _sum_half(lane, ones, low, low2, low3, low4, sums, pairs, odd))
-        least = smaller(least, _sum_half(lane + 16, ones, high, high2, high3, high4, sums, pairs, odd))
-    return least
-
-
-@kernel(error_model="numpy", nogil=True)
-def _load_four(heights, at, strip):  # type: ignore[no-untyped-def]
-    """The same shots of four strips."""
-    return (
-        load(heights, at), load(heights, at + strip), load(heights, at + 2 * strip), load(heights, at + 3 * strip)
-    )  # fmt: skip
-
-
-@kernel(error_model="numpy", nogil=True)
-def _mark_four(hit_bits, at, strip, level, a, b, c, d):  # type: ignore[no-untyped-def]
-    store_above(hit_bits, at // HEIGHTS_PER_VECTOR, a, level)
-    store_above(hit_bits, (at + strip) // HEIGHTS_PER_VECTOR, b, level)
-    store_above(hit_bits, (at + 2 * strip) // HEIGHTS_PER_VECTOR, c, level)
-    store_above(hit_bits, (at + 3 * strip) // HEIGHTS_PER_VECTOR, d, level)
-
-
-@kernel(error_model="numpy", nogil=True)
-def _raise_half(lane, ones, level, x, y, z, w, sums):  # type: ignore[no-untyped-def]
-    first = _sum_of_products(larger(x, level), larger(y, level), ones, ones)
-    second = _sum_of_products(larger(z, level), larger(w, level), ones, ones)
-    _increase(sums, lane, first, second)
-
-
-@kernel(error_model="numpy", nogil=True)
-def _find_row(heights, start, strip, row, threshold, hit_bits, sums, pairs, odd, raised, least):  # type: ignore[no-untyped-def]
-    """`_sum_row`, and the hits as bits, and the sums of the heights raised to the threshold."""
+    Sums are of the lanes of `low_pairs` and `high_pairs`, see `lane_of`. Without `hit_bits` no hits are looked for.
+    """
     ones, level = filled(heights, 1), filled(heights, threshold)
-    for lane in range(0, row, HEIGHTS_PER_VECTOR):
-        at, at2 = start + lane, start + lane + 4 * strip
-        a, b, c, d = _load_four(heights, at, strip)
-        e, f, g, h = _load_four(heights, at2, strip)
-        low, low2, high, high2 = _interleaved(a, b, c, d)
-        low3, low4, high3, high4 = _interleaved(e, f, g, h)
-        _mark_four(hit_bits, at, strip, level, a, b, c, d)
-        _mark_four(hit_bits, at2, strip, level, e, f, g, h)
-        least = smaller(least, _sum_half(lane, ones, low, low2, low3, low4, sums, pairs, odd))
-        _raise_half(lane, ones, level, low, low2, low3, low4, raised)
-        least = smaller(least, _sum_half(lane + 16, ones, high, high2, high3, high4, sums, pairs, odd))
-        _raise_half(lane + 16, ones, level, high, high2, high3, high4, raised)
+    centre, second = filled(squares, -CENTRE), filled(squares, UPPER)
+    for lane in range(0, sums.size, HEIGHTS_PER_VECTOR):
+        half = lane + 16
+        low_sum, high_sum = load(sums, lane), load(sums, half)
+        low_raised, high_raised = load(raised, lane), load(raised, half)
+        low_total, high_total = load(squares, lane), load(squares, half)
+        low_upper, high_upper = load(upper, lane), load(upper, half)
+        for four in range(2):
+            low_four, high_four = centre, centre
+            for two in range(2):
+                at = start + lane + (4 * four + 2 * two) * strip
+                a, b = load(heights, at), load(heights, at + strip)
+                low, high = low_pairs(a, b), high_pairs(a, b)
+                low_sum, high_sum = add_products(low_sum, low, ones), add_products(high_sum, high, ones)
+                low_four, high_four = add_products(low_four, low, low), add_products(high_four, high, high)
+                if two == 0:
+                    least = smaller(least, a)
+                if hit_bits is not None:
+                    store_above(hit_bits, at // HEIGHTS_PER_VECTOR, a, level)
+                    store_above(hit_bits, (at + strip) // HEIGHTS_PER_VECTOR, b, level)
+                    low_raised = add_products(low_raised, larger(low, level), ones)
+                    high_raised = add_products(high_raised, larger(high, level), ones)
+            low_total, high_total = low_total + low_four, high_total + high_four
+            low_upper, high_upper = (
+                add_products(low_upper, low_four, second),
+                add_products(high_upper, high_four, second),
+            )
+        store(sums, lane, low_sum)
+        store(sums, half, high_sum)
+        store(squares, lane, low_total)
+        store(squares, half, high_total)
+        store(upper, lane, low_upper)
+        store(upper, half, high_upper)
+        if hit_bits is not None:
+            store(raised, lane, low_raised)
+            store(raised, half, high_raised)
     return least
 
 
 @kernel(error_model="numpy", nogil=True)
-def _shot_of(lane):  # type: ignore[no-untyped-def]
-    """Shot of an element of a row of sums: interleaving has put the lower fours of each eight before the upper ones."""
-    vector, lane = lane // HEIGHTS_PER_VECTOR, lane % HEIGHTS_PER_VECTOR
-    half, eight, within = lane // 16, lane % 16 // 4, lane % 4
-    return vector * HEIGHTS_PER_VECTOR + 8 * eight + 4 * half + within
+def lane_of(shot):  # type: ignore[no-untyped-def]
+    """Lane of a shot of a row: interleaving has put the lower fours of each eight before the upper ones."""
+    return (shot & ~31) | (shot & 4) << 2 | (shot >> 1) & 12 | shot & 3
 
 
 @kernel(error_model="numpy", nogil=True)
-def _empty_sums(sums, num_phases, out):  # type: ignore[no-untyped-def]
+def add_lanes(lanes, num_phases, out):  # type: ignore[no-untyped-def]
     """Add the sums of all lanes to `out` by phase, and clear them."""
-    for lane in range(sums.size):
-        out[(lane // HEIGHTS_PER_VECTOR * HEIGHTS_PER_VECTOR + _shot_of(lane % HEIGHTS_PER_VECTOR)) % num_phases] += (
-            sums[lane]
-        )
-    sums[:] = 0
+    for shot in range(lanes.size):
+        out[shot % num_phases] += lanes[lane_of(shot)]
+    lanes[:] = 0
 
 
 @kernel(error_model="numpy", nogil=True)
-def empty_pairs(pairs, odd, num_phases, out):  # type: ignore[no-untyped-def]
-    """Add the pairs of 32 bits to `out` by phase, and clear them."""
-    for lane in range(2 * odd.size):
-        phase = _shot_of(lane) % num_phases
-        upper = odd[lane // 2]
-        out[phase] += np.int64(upper if lane % 2 else pairs[lane // 2] - (upper << np.uint64(32)))
-    pairs[:] = 0
-    odd[:] = 0
+def add_wide(total, upper, offset, num_phases, out):  # type: ignore[no-untyped-def]
+    """Add sums of integers of 32 bits to `out` by phase, and `offset` for each lane, and clear them.
+
+    Of fewer than 2^16 integers; `upper` is the sum of their upper halves, signed, `total` that of the whole modulo
+    2^32. What the lower halves add is below 2^32, and so known.
+    """
+    for shot in range(total.size):
+        lane = lane_of(shot)
+        high = np.int64(upper[lane]) * UPPER
+        out[shot % num_phases] += high + np.int64(np.uint32(total[lane] - high)) + offset
+    total[:], upper[:] = 0, 0
 
 
 @kernel(error_model="numpy", nogil=True)
-def _has_wrapped(least):  # type: ignore[no-untyped-def]
-    sums = np.empty(16, np.int32)
-    store(sums, 0, least)
-    return contains(sums, WRAPPED)
+def has_lowest(least):  # type: ignore[no-untyped-def]
+    """Whether one of the elements is -32768."""
+    elements = np.empty(HEIGHTS_PER_VECTOR, np.int16)
+    store(elements, 0, least)
+    return contains(elements, LOWEST)
 
 
 @kernel(error_model="numpy", nogil=True)
-def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-untyped-def]
-    """Add the heights of a block and their squares to `sums` and `squares`, by phase counted from its first shot.
+def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+    """Add the heights of a block and their squares to `sums` and `squares`, by phase; and mark hits.
+
+    The phase is counted from the first shot; hits are heights above the threshold.
 
     Parameters
     ----------
     heights : int16[N], contiguous
     num_phases : int
     row : int
-        From `layout.height_row`.
-    sums, squares : int64[P]
-    """
-    _sum(heights, num_phases, row, sums, squares, np.int64(0), np.empty(0, np.uint32), sums)
-
-
-@kernel(error_model="numpy", nogil=True)
-def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
-    """`sum_heights`, and the hits: heights above the threshold.
-
-    Parameters
-    ----------
+        From `layout.HEIGHTS`.
     threshold : int
         -32768 to 32767.
-    hit_bits : uint32[M], at least N / 32 elements
-        All written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit.
+    sums, squares : int64[P]
+    hit_bits : uint32[M], at least N / 32 elements, or None
+        All written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit. With None no hits are looked
+        for, and the sums of raised heights are left as they are.
     raised_sums : int64[P]
         Increased by the heights, raised to the threshold where they are below it: see `sums_over_hits`.
     """
-    _sum(heights, num_phases, row, sums, squares, threshold, hit_bits, raised_sums)
-
-
-@kernel(error_model="numpy", nogil=True)
-def _sum(heights, num_phases, row, sums, squares, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
-    """Of one signature, so that it is compiled once: without room for hits none are looked for."""
-    find = hit_bits.size > 0
-    row_sums, row_raised = aligned(np.zeros(row + 16, np.int32), row), aligned(np.zeros(row + 16, np.int32), row)
-    pairs = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)
-    odd = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)
-    first, left = 0, heights.size // (STRIPS * row)
-    while left > 0:
-        rows = min(left, max(1, MOST_SHOTS // row))
+    room = aligned(np.zeros(4 * row + 16, np.int32), 4 * row)
+    row_sums, total, upper, raised = room[:row], room[row : 2 * row], room[2 * row : 3 * row], room[3 * row :]
+    whole = heights.size // (HEIGHTS.strips * row)
+    for done in range(0, whole, HEIGHTS.most):
+        first, rows = done * HEIGHTS.strips * row, min(whole - done, HEIGHTS.most)
         strip = rows * row
-        last = first + STRIPS * strip
-        least = zeros(row_sums)
+        last = first + HEIGHTS.strips * strip
+        least = filled(heights, 0)
         for start in range(first, first + strip, row):
-            if find:
-                least = _find_row(
-                    heights, start, strip, row, threshold, hit_bits, row_sums, pairs, odd, row_raised, least
-                )
-            else:
-                least = _sum_row(heights, start, strip, row, row_sums, pairs, odd, least)
-        if _has_wrapped(least):
-            row_sums[:], pairs[:], odd[:] = 0, 0, 0
+            least = _add_row(heights, start, strip, row_sums, total, upper, raised, threshold, hit_bits, least)
+        if has_lowest(least):
+            room[: 3 * row] = 0
             sum_heights_plainly(heights[first:last], num_phases, sums, squares)
-        _empty_sums(row_sums, num_phases, sums)
-        empty_pairs(pairs, odd, num_phases, squares)
-        if find:
-            _empty_sums(row_raised, num_phases, raised_sums)
-        first, left = last, left - rows
-    sum_heights_plainly(heights[first:], num_phases, sums, squares)
-    if find:
-        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // HEIGHTS_PER_VECTOR :], raised_sums)
+        else:
+            add_lanes(row_sums, num_phases, sums)
+            add_wide(total, upper, 2 * rows * CENTRE, num_phases, squares)
+        if hit_bits is not None:
+            add_lanes(raised, num_phases, raised_sums)
+    rest = whole * HEIGHTS.strips * row
+    sum_heights_plainly(heights[rest:], num_phases, sums, squares)
+    if hit_bits is not None:
+        find_hits_plainly(heights[rest:], num_phases, threshold, hit_bits[rest // HEIGHTS_PER_VECTOR :], raised_sums)
+
+
+def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-untyped-def]
+    """`find_hits` without hits."""
+    find_hits(heights, num_phases, row, 0, sums, squares, None, sums)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.kernel_cache import kernel
-from reduction.shots.kernels.layout import BITS_PER_WORD, HITS_PER_VECTOR, add_bytes
+from reduction.shots.kernels.layout import BITS_PER_WORD, HITS, HITS_PER_VECTOR, add_bytes
 from reduction.shots.kernels.vector_bits import store_above
 from reduction.shots.kernels.vectors import filled, load
 
@@ -18,9 +18,6 @@ DEFINED = HIT | DROPPED
 """The bits that have a meaning."""
 ONES = np.uint64(0x0101010101010101)
 """Bit 0 of each byte of a word."""
-STRIPS = 4
-MOST_ROWS = 252
-"""Rows that are added into bytes before these are emptied: a multiple of `STRIPS` below 256."""
 
 
 @kernel(error_model="numpy", nogil=True)
@@ -66,7 +63,7 @@ def _add_rows(a, b, c, d, sums):  # type: ignore[no-untyped-def]
 def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-def]
     """Mark the hits in one row of each strip, which `_add_rows` has just loaded into the cache."""
     nothing = filled(block, 0)
-    for each in range(STRIPS):
+    for each in range(HITS.strips):
         first = start + each * strip
         for at in range(first, first + row, HITS_PER_VECTOR):
             store_above(hit_bits, at // BITS_PER_WORD, load(block, at), nothing)
@@ -92,50 +89,34 @@ def _any_byte(word):  # type: ignore[no-untyped-def]
 
 
 @kernel(error_model="numpy", nogil=True)
-def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-def]
-    """Add the opened gates and the hits of a block to `gates` and `hits`, by phase counted from its first shot.
+def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
+    """Add the opened gates and the hits of a block to `gates` and `hits`, by phase; and mark the hits.
 
-    Bytes are added as they are. Strips with bits other than hits are then counted again, with a test of each shot.
+    The phase is counted from the first shot. Bytes are added as they are. Strips with bits other than hits are then
+    counted again, with a test of each shot.
 
     Parameters
     ----------
     block : uint8[N], contiguous
     num_phases : int
     row : int
-        From `layout.hit_row`.
+        From `layout.HITS`.
     gates, hits : int64[P]
+    hit_bits : uint64[M], at least N / 64 elements, or none
+        All written: bit ``i % 64`` of element ``i // 64`` is set where shot `i` is a hit in an opened gate.
 
     Returns
     -------
     uint8
         All bits that are set anywhere. If it has others than `DEFINED`, the block is invalid.
     """
-    return _count(block, num_phases, row, gates, hits, np.empty(0, np.uint64))
-
-
-@kernel(error_model="numpy", nogil=True)
-def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
-    """`count_hits`, and a bitmap of the hits.
-
-    Parameters
-    ----------
-    hit_bits : uint64[M], at least N / 64 elements
-        All written: bit ``i % 64`` of element ``i // 64`` is set where shot `i` is a hit in an opened gate.
-    """
-    return _count(block, num_phases, row, gates, hits, hit_bits)
-
-
-@kernel(error_model="numpy", nogil=True)
-def _count(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
-    """Of one signature, so that it is compiled once: without room for hits none are marked."""
     seen, mark, width = np.uint8(0), hit_bits.size > 0, row // 8
     words = block[: block.size // 8 * 8].view(np.uint64)
     sums, opened = np.zeros(width, np.uint64), np.zeros(width, np.uint64)
-    first, left = np.int64(0), words.size // (STRIPS * width)
-    while left > 0:
-        rows = min(left, MOST_ROWS // STRIPS)
-        strip = rows * width
-        last = first + STRIPS * strip
+    whole = words.size // (HITS.strips * width)
+    for done in range(0, whole, HITS.most):
+        first, strip = done * HITS.strips * width, min(whole - done, HITS.most) * width
+        last = first + HITS.strips * strip
         of_stretch = np.uint64(0)
         for a in range(first, first + strip, width):
             b, c, d = a + strip, a + 2 * strip, a + 3 * strip
@@ -154,11 +135,15 @@ def _count(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-un
                 gates[phase] += 8 * (last - first) // num_phases
         add_bytes(sums.view(np.uint8), num_phases, hits)
         seen |= found
-        first, left = last, left - rows
-    rest = 8 * first
+    rest = whole * HITS.strips * row
     if mark:
         mark_hits_plainly(block[rest:], hit_bits[rest // BITS_PER_WORD :])
     return seen | count_hits_plainly(block[rest:], num_phases, gates, hits)
+
+
+def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-def]
+    """`mark_hits` without a bitmap."""
+    return mark_hits(block, num_phases, row, gates, hits, np.empty(0, np.uint64))
 
 
 @kernel(error_model="numpy", nogil=True)

@@ -33,6 +33,7 @@ so the bit of shot `i` is bit ``i % 64`` of word ``WORDS_PER_VECTOR + i // 64``.
 from __future__ import annotations
 
 from math import lcm
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,24 +48,36 @@ LONGEST_ROW = 1 << 17
 """Shots; longer rows of sums would not fit into the caches of the processor."""
 
 
-def hit_row(num_phases: int) -> int:
-    """Shots of a row of uint8 hits; see `row_length`."""
-    return row_length(num_phases, HITS_PER_VECTOR, 1920)
+class Form(NamedTuple):
+    """How a kernel walks through a block, one of the table below.
+
+    Attributes
+    ----------
+    lanes : int
+        Shots of a vector.
+    strips : int
+        Strips whose rows are added at a time.
+    shortest : int
+        Shots of a row below which its overhead would dominate.
+    most : int
+        Rows of a strip until the sums are emptied, which are then still within their integers.
+    """
+
+    lanes: int
+    strips: int
+    shortest: int
+    most: int
+
+    def row(self, num_phases: int) -> int:
+        """Shots of a row; see `row_length`."""
+        return row_length(num_phases, self.lanes, self.shortest)
 
 
-def height_row(num_phases: int) -> int:
-    """Shots of a row of int16 heights; see `row_length`."""
-    return row_length(num_phases, HEIGHTS_PER_VECTOR, 480)
-
-
-def float_row(num_phases: int) -> int:
-    """Shots of a row of float32 heights; see `row_length`."""
-    return row_length(num_phases, FLOATS_PER_VECTOR, 240)
-
-
-def bitmap_row(num_phases: int) -> int:
-    """Shots of a row of a bitmap; see `row_length`."""
-    return row_length(num_phases, BITS_PER_VECTOR, 7680)
+HITS = Form(HITS_PER_VECTOR, strips=4, shortest=1920, most=63)  # a byte counts the hits of 252 rows
+HEIGHTS = Form(HEIGHTS_PER_VECTOR, strips=8, shortest=480, most=625)
+PRODUCTS = Form(HEIGHTS_PER_VECTOR, strips=2, shortest=480, most=625)
+FLOATS = Form(FLOATS_PER_VECTOR, strips=4, shortest=240, most=600)
+BITS = Form(BITS_PER_VECTOR, strips=1, shortest=7680, most=992)  # bit planes hold numbers below 1024
 
 
 def row_length(num_phases: int, per_vector: int, least: int) -> int:
