@@ -107,7 +107,7 @@ def _loaded(array: Any, vector: Vector, then: Callable[[Any, Any], Any] = lambda
     """Code that loads a vector and does something with it."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x = builder.load(_address(context, builder, array, *args, vector))
+        x = builder.load(_address(context, builder, array, args[0], args[1], vector))
         x.align = 1
         return then(builder, x)
 
@@ -146,7 +146,7 @@ def load_two(typing: Any, array: Any, index: Any, other: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         halves = [one(context, builder, signature, (args[0], each)) for each in args[1:]]
-        return pick(builder, *halves, [*range(wide.lanes)])
+        return pick(builder, halves[0], halves[1], [*range(wide.lanes)])
 
     return wide(array, types.intp, types.intp), code
 
@@ -165,7 +165,7 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write a vector to the elements from `index` on."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2], vector)).align = 1
+        builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1], vector)).align = 1
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), code
@@ -218,7 +218,7 @@ def larger(typing: Any, x: Any, y: Any) -> Any:
 
 def _pairs(first: int, x: Any, y: Any) -> Any:
     lanes = [lane + other for eight in range(first, 32, 8) for lane in range(eight, eight + 4) for other in (0, 32)]
-    return x(x, y), lambda context, builder, signature, args: pick(builder, *args, lanes)
+    return x(x, y), lambda context, builder, signature, args: pick(builder, args[0], args[1], lanes)
 
 
 @intrinsic
