@@ -19,11 +19,12 @@ from sim_ioc.instruments.fluorescence import SimFluorescence
 from sim_ioc.instruments.foil_stage import SimFoilStage
 from sim_ioc.instruments.fpga import SimFpga
 from sim_ioc.instruments.frames import SimFrames
+from sim_ioc.instruments.hdf5_plugin import SimHdf5Plugin
 from sim_ioc.instruments.jet import SimJet
 from sim_ioc.instruments.knife import SimKnife
 from sim_ioc.instruments.laser import SimLaser
 from sim_ioc.instruments.mono import SimMonochromator
-from sim_ioc.instruments.pilatus import SimPilatus
+from sim_ioc.instruments.pilatus import PLUGIN, SimPilatus
 from sim_ioc.instruments.ring import SimRing
 from sim_ioc.instruments.scaler import SimScaler
 from sim_ioc.instruments.stage import SimSampleStage
@@ -141,11 +142,13 @@ class SimBeamline:
             return {}
         powder = PowderWorld(self.world, truth)
         ring.records["ARIDI-PCT:CURRENT"] = ring.current_elsewhere
+        plugin = SimHdf5Plugin(PLUGIN)
         return {
             "i0": SimScaler(self.world, "X10DA-ES1:"),
             "cell": SimCell(powder),
             "fluorescence": SimFluorescence(powder),
-            "pilatus": SimPilatus(powder),
+            "pilatus": SimPilatus(powder, plugin),
+            "images": plugin,
         }
 
     def records(self, prefix: str) -> dict[str, Any]:

@@ -59,6 +59,7 @@ CLASSES: Mapping[str, KnownClass] = {
     "thermostat": KnownClass("devices.instruments.thermostat:Thermostat"),
     "fluorescence": KnownClass("devices.instruments.fluorescence:FluorescenceDetector"),
     "area_detector": KnownClass("devices.instruments.area_detector:AreaDetector"),
+    "area_detector_hdf5": KnownClass("devices.instruments.area_detector_hdf5:AreaDetectorHdf5"),
     "reading": KnownClass("devices.instruments.reading:ReadRecord", shared=True),
     "put_log": KnownClass("devices.instruments.put_log:PutLog"),
     "controller": KnownClass("devices.instruments.controller:Controller"),

@@ -15,7 +15,7 @@ def order_of_passes(members: Sequence[Mapping[str, Any]], passes: int) -> Iterat
     """Number of the member and of the pass (from 0) of each run, in order.
 
     Each member is scanned once before any is scanned again. The members of a step come before those of the next one,
-    and its image last.
+    each with all of its passes, since an energy does not come back exactly after a large move; and its image last.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ def order_of_passes(members: Sequence[Mapping[str, Any]], passes: int) -> Iterat
     --------
     >>> list(order_of_passes([{}, {}], 2))
     [(0, 0), (1, 0), (0, 1), (1, 1)]
-    >>> heated = [{"temperature_step": 0}, {"temperature_step": 0, "scan_axis": "image"}, {"temperature_step": 1}]
-    >>> list(order_of_passes(heated, 2))
-    [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)]
+    >>> cold = {"temperature_step": 0}
+    >>> list(order_of_passes([cold, cold, {**cold, "scan_axis": "image"}, {"temperature_step": 1}], 2))
+    [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (3, 0), (3, 1)]
     """
 
     def when(run: tuple[int, int]) -> tuple[int, bool, int, int]:
-        member, scan_index = members[run[0]], run[1]
-        return int(member.get(STEP, 0)), is_image(member), scan_index, run[0]
+        member = members[run[0]]
+        return int(member.get(STEP, 0)), is_image(member), *(run if STEP in member else run[::-1])
 
     runs = [
         (number, scan_index)

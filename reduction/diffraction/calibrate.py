@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.diffraction.pattern import Camera, pixels, wavelength
+from reduction.diffraction.pattern import Camera, PowderPattern, integrate, pixels, wavelength
 from reduction.diffraction.peaks import fit_peak
 from reduction.errors import ReductionError
 
@@ -21,6 +21,8 @@ FREE = ("dist", "poni1", "poni2")
 """What is refined: a detector square to the beam."""
 FIXED = ("rot1", "rot2", "rot3", "wavelength")
 LEAST_RINGS = 2
+OUT = -1
+"""Of a pixel that does not count."""
 STEP = 1e-6
 """m; of the derivatives for the errors."""
 
@@ -88,7 +90,10 @@ def calibrate(image: Array, guess: Camera, calibrant: str = "graphite", window: 
         Without pyFAI.
     """
     rings = ring_vectors(calibrant, guess.energy)
-    found = [(*place, number) for number, q in enumerate(rings) for place in _places(image, guess, float(q), window)]
+    smooth = integrate(image, guess)
+    found = [
+        (*place, number) for number, q in enumerate(rings) for place in _places(image, guess, smooth, float(q), window)
+    ]
     there = {int(place[3]) for place in found}
     if len(there) < LEAST_RINGS:
         raise ReductionError(
@@ -129,7 +134,9 @@ def ring_vectors(calibrant: str, energy: float) -> Array:
     return np.asarray(q[q < 4 * np.pi / wavelength(energy)])
 
 
-def _places(image: Array, guess: Camera, q: float, window: float) -> list[tuple[float, float, float]]:
+def _places(
+    image: Array, guess: Camera, smooth: PowderPattern, q: float, window: float
+) -> list[tuple[float, float, float]]:
     """Row, column and error (1/angstrom) of a ring in each band of rows where it is found."""
     of_pixels = np.asarray(guess.integrator.qArray(image.shape), dtype=np.float64) / 10
     found = []
@@ -138,11 +145,10 @@ def _places(image: Array, guess: Camera, q: float, window: float) -> list[tuple[
         along = of_pixels[middle]
         if not (along[0] + window < q < along[-1] - window):
             continue
-        masked = np.ones(image.shape, np.bool_)
-        masked[rows] = False if guess.mask is None else guess.mask[rows]
+        band = np.full_like(image, OUT)
+        band[rows] = image[rows]
         try:
-            part = pixels(image, replace(guess, mask=masked))
-            peak = fit_peak(part, q - window, q + window).peaks[0]
+            peak = fit_peak(pixels(band, guess, smooth), q - window, q + window).peaks[0]
         except (ReductionError, TypeError):  # no line, or one without an error
             continue
         if peak.height > 5 * peak.height_stddev:

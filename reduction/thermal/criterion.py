@@ -16,6 +16,8 @@ dF/ds = 0; it is that of counting, and what a changed shape moves stays in the s
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +38,18 @@ TURN = 2e-5
 FEWEST = 8
 LEAST = 0.25
 """Of a propagated variance; more is never subtracted as noise of noise."""
+
+
+@dataclass(frozen=True)
+class DerivativeShift(EnergyShift):
+    """A shift with its derivatives by the values of the spectrum, shape (E,), and of the reference, shape (R,).
+
+    Their squares times the variances are those of the shift: where the spectrum is interpolated with this shift, its
+    noise and that of the shift are not independent.
+    """
+
+    by_value: Array
+    by_reference: Array
 
 
 def derivative_area(energy: Array, value: Array, reference_energy: Array, reference: Array, shift: float) -> float:
@@ -84,7 +98,7 @@ def shift_of_least_area(
 def shift_by_derivatives(
     energy: Array, value: Array, variance: Array, reference_energy: Array, reference: Array,
     reference_variance: Array, largest: float, reach: float = REACH,
-) -> EnergyShift:  # fmt: skip
+) -> DerivativeShift:  # fmt: skip
     """By how much a spectrum lies above a reference.
 
     Parameters
@@ -160,7 +174,7 @@ class _Derivatives:
         noise = ((moved * bent) @ self._variance).sum()
         return float(slopes @ bends - noise - (slopes @ self._goal) * (bends @ self._goal) / self._length)
 
-    def with_errors(self, shift: float) -> EnergyShift:
+    def with_errors(self, shift: float) -> DerivativeShift:
         """The shift with its errors by linear propagation.
 
         Raises
@@ -176,11 +190,12 @@ class _Derivatives:
         along, across = (float(each @ self._goal) / self._length for each in (slopes, bends))
         by_value = bent.T @ slopes + moved.T @ bends - across * moved.T @ self._goal - along * bent.T @ self._goal
         by_reference = self._there.T @ (2 * along * across * self._goal - across * slopes - along * bends)
-        own, common = by_value**2 @ self._variance, by_reference**2 @ self._reference_variance
         twice, once = self._noise_of_noise(moved, bent, along)
-        own = max(float(own - twice), LEAST * float(own)) / curvature**2
-        common = max(float(common - once), LEAST * float(common)) / curvature**2
-        return EnergyShift(shift, float(np.sqrt(own + common)), float(np.sqrt(common)))
+        own = _without_noise(-by_value / curvature, self._variance, twice / curvature**2)
+        common = _without_noise(-by_reference / curvature, self._reference_variance, once / curvature**2)
+        variances = [float(each**2 @ variance) for each, variance in
+                     ((own, self._variance), (common, self._reference_variance))]  # fmt: skip
+        return DerivativeShift(shift, float(np.sqrt(sum(variances))), float(np.sqrt(variances[1])), own, common)
 
     def _noise_of_noise(self, moved: Array, bent: Array, along: float) -> tuple[float, float]:
         """What the noise in the derivatives adds to the propagated variances above what it adds to that of the shift.
@@ -193,3 +208,9 @@ class _Derivatives:
         own = 0.5 * self._variance @ (form + form.T) ** 2 @ self._variance
         both = along**2 * self._variance @ (bent.T @ self._there) ** 2 @ self._reference_variance
         return float(own), float(both)
+
+
+def _without_noise(derivative: Array, variance: Array, noise: float) -> Array:
+    """A derivative, scaled so that its propagated variance is less by what noise has added to it."""
+    propagated = float(derivative**2 @ variance)
+    return derivative * np.sqrt(max(1 - noise / propagated, LEAST)) if propagated > 0 else derivative

@@ -20,7 +20,7 @@ from reduction.spectra.align import EnergyShift
 from reduction.spectra.normalise import normalise, normalised_alone
 from reduction.spectra.overlay import SpectrumCurve
 from reduction.statistics.quantiles import chi_square_p_value
-from reduction.thermal.criterion import REACH, shift_by_derivatives, shift_of_least_area
+from reduction.thermal.criterion import REACH, DerivativeShift, shift_by_derivatives, shift_of_least_area
 from reduction.thermal.varshni import Varshni
 
 Array = NDArray[np.float64]
@@ -142,12 +142,14 @@ def thermal_series(
         _moved(each.curve, energy, shift, float(gap), settings)
         for each, shift, gap in zip(spectra, shifts, expected, strict=True)
     ]
-    value, covariance = (np.stack(parts) for parts in zip(*moved, strict=True))
-    difference = value - value[at]
-    full = np.broadcast_to(covariance[at], (len(spectra), *covariance.shape)).copy()
+    value, own, by_reference, at_reference = _stacked(moved, spectra, at, settings)
+    covariance = own + np.einsum("tir,r,tjr->tij", by_reference, spectra[at].curve.covariance, by_reference)
+    apart = by_reference - at_reference
+    apart[at] = 0.0
+    full = np.einsum("tir,r,ujr->tuij", apart, spectra[at].curve.covariance, apart, optimize=True)
     for number in range(len(spectra)):
-        full[number, number] += covariance[number]
-    full[at] = full[:, at] = 0.0
+        full[number, number] += own[number] if number != at else 0.0
+    difference = value - value[at]
     return ThermalSeries(
         energy, temperature, at, shifts, np.array(areas), expected, value, covariance, difference, full
     )
@@ -172,20 +174,56 @@ def _shifts(
     return found, shift_of_least_area(*own[:2], *there[:2], largest)
 
 
-def _moved(
-    curve: SpectrumCurve, energy: Array, shift: EnergyShift, expected: float, settings: Settings
-) -> tuple[Array, Array]:
-    """A spectrum in edge integrals, moved down by its shift and up by half of the expected one, and its covariance."""
+@dataclass(frozen=True)
+class _Moved:
+    """A spectrum in edge integrals, and its derivatives by its own rates, by those of the reference, by the gap."""
+
+    value: Array
+    by_own: Array
+    by_reference: Array | None
+    by_gap: Array
+
+
+def _moved(curve: SpectrumCurve, energy: Array, shift: EnergyShift, expected: float, settings: Settings) -> _Moved:
+    """A spectrum moved down by its shift and up by half of the expected one.
+
+    The shift depends on the same rates, so that on the slope of the edge its noise undoes part of theirs.
+    """
     from scipy.interpolate import CubicSpline
 
     spline = CubicSpline(curve.energy, np.eye(curve.energy.size), axis=0)
     places = energy + shift.value - 0.5 * expected / EV
     matrix = spline(places)
-    own = (matrix * curve.covariance) @ matrix.T
     slope = spline(places, 1) @ curve.value
-    common = np.outer(slope, slope) * (shift.stddev**2 + (0.5 * expected / EV) ** 2)
-    found = normalise(matrix @ curve.value, own + common, energy, settings)
-    return found.value, found.covariance
+    found = normalise(matrix @ curve.value, np.zeros(energy.size), energy, settings)
+    by_reference = None
+    if isinstance(shift, DerivativeShift):
+        matrix = matrix + np.outer(slope, shift.by_value * _per_rate(curve, settings))
+        by_reference = found.jacobian @ np.outer(slope, shift.by_reference)
+    by_gap = found.jacobian @ slope * 0.5 * expected / EV
+    return _Moved(found.value, found.jacobian @ matrix, by_reference, by_gap)
+
+
+def _per_rate(curve: SpectrumCurve, settings: Settings) -> float:
+    """What normalisation makes of a change of the rates."""
+    alone, _ = normalised_alone(curve.value, curve.covariance, curve.energy, settings)
+    return float(np.ptp(alone) / np.ptp(curve.value))
+
+
+def _stacked(
+    moved: Sequence[_Moved], spectra: Sequence[Heated], at: int, settings: Settings
+) -> tuple[Array, Array, Array, Array]:
+    """Values (T, E); covariance of what is each spectrum's own (T, E, E); derivatives by the rates of the reference
+    through the shifts (T, E, R), and of the reference itself (E, R).
+    """
+    scale = _per_rate(spectra[at].curve, settings)
+    nothing = np.zeros_like(moved[at].by_own)
+    rates = [nothing if each.by_reference is None else scale * each.by_reference for each in moved]
+    own = [
+        (each.by_own * heated.curve.covariance) @ each.by_own.T + np.outer(each.by_gap, each.by_gap)
+        for each, heated in zip(moved, spectra, strict=True)
+    ]
+    return np.stack([each.value for each in moved]), np.stack(own), np.stack(rates), moved[at].by_own
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_ioc.instruments.hdf5_plugin import SimHdf5Plugin
 from sim_ioc.instruments.image_files import write_image
 from sim_ioc.physics.powder import PowderWorld
 from sim_ioc.records.busy import BusyRecord
@@ -13,15 +17,19 @@ from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, analog_out, long_in, long_out, states
 from sim_ioc.records.text import text_waveform
 
-CAMERA = "X10DA-ES1-PIL:cam1:"
+CAMERA, PLUGIN = "X10DA-ES1-PIL:cam1:", "X10DA-ES1-PIL:HDF1:"
 READOUT_S = 0.003
 
 
 class SimPilatus(SimDevice):
-    """One image for each acquisition, in the file that path, name, number and template give: TIFF, or HDF5 for .h5."""
+    """One image for each acquisition, in the file that path, name, number and template give: TIFF, or HDF5 for .h5.
 
-    def __init__(self, powder: PowderWorld) -> None:
+    Without a path it writes none. Each image goes to the plugin, for which an acquisition waits.
+    """
+
+    def __init__(self, powder: PowderWorld, plugin: SimHdf5Plugin) -> None:
         super().__init__()
+        self._plugin = plugin
         self._powder, self._clock, self._stopped = powder, powder.world.clock, False
         names, meaning = ("Done", "Acquire"), "1 takes an image; complete when its file is there"
         self._busy = BusyRecord(self._start, self._stop, names, "busy", meaning)
@@ -48,6 +56,7 @@ class SimPilatus(SimDevice):
             "SizeX_RBV": long_in(along, Shown("pixel"), "pixels of a row"),
             "SizeY_RBV": long_in(across, Shown("pixel"), "rows"),
             "ThresholdEnergy": analog_out(6.5, Shown("keV", 3), Limits(2.0, 20.0), "energy threshold of the pixels"),
+            "WaitForPlugins": states("Yes", ("No", "Yes"), "bo", "whether it is done when its plugins are"),
             "TriggerMode": states("Internal", ("Internal", "Ext. Enable", "Ext. Trigger"), "mbbo", "trigger"),
         }  # fmt: skip
         self.records = {f"{CAMERA}{name}": record for name, record in named.items()}
@@ -69,6 +78,14 @@ class SimPilatus(SimDevice):
             await self._busy.done()
             return
         image = self._powder.image(start_s, start_s + seconds)
+        if not str(self._path.value) or await self._write(image):
+            await self._counter.post(int(self._counter.value) + 1)
+        await self._time_rbv.post(seconds, always=True)
+        await self._plugin.take(image)
+        await self._busy.done()
+
+    async def _write(self, image: NDArray[np.int32]) -> bool:
+        """Write the driver's own file; whether it is there."""
         number = int(self._number.value)
         try:
             file = Path(str(self._template.value) % (f"{self._path.value}/", self._name.value, number))
@@ -77,10 +94,8 @@ class SimPilatus(SimDevice):
             await asyncio.to_thread(write_image, file, image)
         except (OSError, TypeError, ValueError) as error:
             await self._message.post(f"no file: {error}"[:255])
-        else:
-            await self._message.post("")
-            await self._full.post(str(file), always=True)
-            await self._counter.post(int(self._counter.value) + 1)
-            await self._number.post(number + 1)
-        await self._time_rbv.post(seconds, always=True)
-        await self._busy.done()
+            return False
+        await self._message.post("")
+        await self._full.post(str(file), always=True)
+        await self._number.post(number + 1)
+        return True

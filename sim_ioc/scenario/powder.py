@@ -98,7 +98,10 @@ PEROVSKITE = (
         name="tetragonal",
         from_degC=59.0,
         cell_A=(8.259, 8.259, 5.897),
-        lines=((2, 0, 0, 30), (1, 1, 1, 30), (2, 0, 1, 12), (2, 2, 0, 70), (0, 0, 2, 35), (2, 0, 2, 22), (3, 1, 1, 22)),
+        lines=(
+            (2, 0, 0, 30), (1, 1, 1, 30), (2, 0, 1, 12), (2, 2, 0, 70), (0, 0, 2, 35), (3, 1, 0, 5), (2, 2, 1, 5),
+            (1, 1, 2, 5), (2, 0, 2, 22), (3, 1, 1, 22),
+        ),
     ),
     PhaseTruth(
         name="cubic",
@@ -141,7 +144,7 @@ class CameraTruth(ScenarioTable):
 class PowderTruth(ScenarioTable):
     """A powder in a cell, the detectors around it, and a monochromator that slips in large moves."""
 
-    large_move_eV: float = Field(default=100.0, gt=0, le=1e5, description="moves that shift the energy")
+    large_move_eV: float = Field(default=200.0, gt=0, le=1e5, description="moves that shift the energy")
     slip_eV: tuple[float, float] = Field(default=(0.2, 0.6), description="least and largest such shift")
     background: float = Field(default=0.3, ge=0, le=100, description="in the region, in units of the edge step")
     cell: CellTruth = CellTruth()

@@ -39,8 +39,12 @@ def trxas(*arguments: object) -> Result:
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     (folder / "camera.poni").write_text(PONI.format(**GEOMETRY))
-    for name, rings in (("cold.tif", {2.15: 800.0, 2.172: 700.0}), ("hot.tif", {2.16: RINGS[2.16]})):
+    for name, rings in (
+        ("cold.tif", {2.15: 800.0, 2.172: 700.0}), ("hot.tif", {2.16: RINGS[2.16]}), ("windows.tif", {1.83: 900.0}),
+    ):  # fmt: skip
         fabio.tifimage.tifimage(data=image(rings, 1).astype(np.int32)).write(str(folder / name))
+    both = image({1.80: 600.0, 1.83: 900.0}, 7, level=100.0)
+    fabio.tifimage.tifimage(data=both.astype(np.int32)).write(str(folder / "both.tif"))
     (folder / "words.tif").write_text("no image")
     (folder / "words.h5").write_text("no image")
     with h5py.File(folder / "other.h5", "w") as file:
@@ -66,6 +70,25 @@ def test_peaks_and_their_splitting_are_printed_and_written(files: Path, tmp_path
     assert imread(picture).std() > 0.05
 
 
+def test_a_line_below_the_windows_is_found_with_the_windows_out_of_the_way(files: Path, tmp_path: Path) -> None:
+    """The ring of the windows lies on a line of the sample: without it the position is that of both."""
+    given = [files / "both.tif", "--geometry", files / "camera.poni", "--peaks", "1.70-1.95", "--polarisation", 0]
+    windows = ["--windows", files / "windows.tif"]
+    plain, fitted = (trxas(*given, *more) for more in ([], [*windows, "--background", "fit"]))
+    assert fitted.exit_code == 0, f"{fitted.output}{fitted.exception}"
+    at = [float(re.search(r"([\d.]+) \+- [\d.]+ 1/A, width", each.output)[1]) for each in (plain, fitted)]  # type: ignore[index]
+    assert abs(at[0] - 1.80) > 5e-3 and at[1] == pytest.approx(1.80, abs=1e-3)
+    amount = re.search(r"and ([\d.]+) \+- ([\d.]+) of the windows", fitted.output)
+    assert amount is not None and float(amount[1]) == pytest.approx(1.0, abs=0.03)  # the line is below the ring
+    out = tmp_path / "patterns.csv"
+    done = trxas(files / "both.tif", files / "hot.tif", *given[1:3], *windows, "--background", "si", "--out", out)
+    levels = re.findall(r"all: background of ([\d.]+) \+-", done.output)
+    assert done.exit_code == 0 and len(levels) == 1, done.output
+    rows = list(csv.DictReader(line for line in out.read_text().splitlines() if line[0] != "#"))
+    far = [float(row["intensity"]) for row in rows if row["image"] == "hot.tif" and float(row["q_per_angstrom"]) > 2.3]
+    assert np.mean(far) / float(levels[0]) == pytest.approx(60 / 100 - 1, abs=0.06)
+
+
 @pytest.mark.parametrize(
     ("name", "more", "sentence"),
     [
@@ -79,6 +102,8 @@ def test_peaks_and_their_splitting_are_printed_and_written(files: Path, tmp_path
         ("hot.tif", ("--peaks", "2.2-2.0"), "does not go from a lower to a higher"),
         ("hot.tif", ("--peaks", "8-9"), "0 points between 8 and 9 1/A: the pattern goes from"),
         ("hot.tif", ("--mask", "hot.tif"), "every pixel is masked"),
+        ("hot.tif", ("--background", "both"), "--background is one of none, fit, si, not 'both'"),
+        ("hot.tif", ("--background", "fit", "--windows", "words.tif"), "words.tif is no image that fabio reads"),
         ("hot.tif", ("--out", "a.doc"), "written as .csv, .png or .pdf"),
     ],
 )

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from scipy.stats import norm
 
 from beamline.records.journal import Journal
 from beamline.session.scans.resume import CompleteError
@@ -157,34 +158,31 @@ def _pulls(text: str) -> list[float]:
     return [float(row.split("│")[-2]) for row in text.splitlines() if re.search(r"│ +[+-]\d+\.\d │$", row)]
 
 
-FIGURES = {f"figure_{number}" for number in ("2", "3", "S2", "S5", "S6", "S7", "S8")}
+FIGURES = {f"figure_{number}" for number in ("2", "3", "4", "S2", "S4", "S5", "S6", "S7", "S8")}
+FALSE_ALARM = 1e-4
+"""How often the largest of all pulls is beyond the limit by chance."""
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
-def test_a_short_campaign_goes_on_after_an_interruption_and_ends_with_figures_and_a_table(tmp_path: Path) -> None:
-    command = _campaign(tmp_path, "0.006")
+@pytest.mark.parametrize("share", ["0.1", "1"])
+@pytest.mark.timeout(3600)
+def test_a_campaign_goes_on_after_an_interruption_and_ends_with_figures_and_a_table(tmp_path: Path, share: str) -> None:
+    command, before = _campaign(tmp_path, share), ""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
         assert first.stdout is not None
         for line in first.stdout:
+            before += line
             if "Pb trace" in line:
                 first.send_signal(signal.SIGINT)
                 break
-        first.communicate(timeout=120)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
+        before += first.communicate(timeout=120)[0]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=3000)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Pb 100 ps" not in done.stdout and "Pb trace" in done.stdout
+    everything = before + done.stdout
+    assert all(f"{name}: WAITING: beam lost" in everything for name in ("bromine", "lead_later"))
+    assert "lead: WAITING: laser unlocked" in everything
     assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == FIGURES
+    assert {path.stem for path in (tmp_path / "figures").glob("*.pdf")} == FIGURES
     pulls = _pulls(done.stdout)
-    assert len(pulls) > 15 and max(map(abs, pulls)) < 5
-
-
-@pytest.mark.long
-@pytest.mark.timeout(5400)
-@pytest.mark.parametrize("share", ["0.1", "1"])
-def test_the_campaign_ends_with_a_table_that_agrees_with_the_truth(tmp_path: Path, share: str) -> None:
-    done = subprocess.run(_campaign(tmp_path, share), capture_output=True, text=True, check=False, timeout=5000)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == FIGURES
-    pulls = _pulls(done.stdout)
-    assert len(pulls) > 20 and max(map(abs, pulls)) < 5
+    assert len(pulls) > 25 and max(map(abs, pulls)) < norm.isf(FALSE_ALARM / 2 / len(pulls)), done.stdout

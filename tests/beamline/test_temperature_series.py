@@ -17,6 +17,7 @@ from beamline.app.doctor.report import examine
 from beamline.outputs.diffraction.content import read_patterns
 from beamline.records.images import ImageError, read_image, square_camera
 from beamline.session.session import Session, start
+from devices.instruments.area_detector_hdf5 import AreaDetectorHdf5
 from plans.execution.failures import InstrumentError
 from plans.scans.temperature import compiled_temperature_series
 from sim_ioc.physics.powder_rings import line_positions, phase_at
@@ -86,6 +87,39 @@ def test_a_series_measures_spectra_and_an_image_at_each_temperature(session: Ses
     slips = np.linspace(2e-4, 6e-4, 9)
     truths = [true_static(load_scenario("superxas"), energy + slip, 60.0) for slip in slips]
     assert max(np.corrcoef(result.static.values[0], truth)[0, 1] for truth in truths) > 0.999
+
+
+def test_the_plugin_writes_one_image_a_count_and_names_a_folder_that_cannot_be_made(
+    session: Session, tmp_path: Path
+) -> None:
+    prefix = session.beamline["pilatus"].prefix.removesuffix("cam1:")
+    camera = AreaDetectorHdf5(prefix, name="camera")
+    camera.wait_for_connection(timeout=20)
+    try:
+        with pytest.raises(ValueError, match=r"has no folder for its files: set camera\.folder"):
+            camera.stage()
+        camera.folder.put(str(tmp_path / "images"))
+        camera.preset_time.set(2.0).wait(5)
+        files = []
+        for _ in range(2):
+            camera.stage()
+            camera.trigger().wait(10)
+            read = camera.read()
+            assert (read["camera_captured"]["value"], read["camera_exposure"]["value"]) == (1, 2.0)
+            files.append(Path(read["camera_file"]["value"]))
+            camera.unstage()
+        assert len(set(files)) == 2 and all(file.parent == tmp_path / "images" for file in files)
+        assert read_image(files[0]).shape == (195, 487) and read_image(files[0]).max() > 20
+        (tmp_path / "file").write_text("")
+        camera.folder.put(str(tmp_path / "file"))
+        camera.stage()
+        camera.trigger().wait(10)
+        with pytest.raises(RuntimeError, match=r"camera has written no image.*no file: .*WriteMessage"):
+            camera.read()
+        assert "no file" in camera.complaints()[0]
+        camera.unstage()
+    finally:
+        camera.destroy()
 
 
 def test_the_doctor_finds_every_record_of_the_station_sensible(session: Session) -> None:

@@ -109,6 +109,7 @@ def test_the_live_figure_has_the_fitted_model_behind_the_scan(root: Path, tmp_pa
         ("polaron.dat", "nowhere.dat", "nowhere.dat: no such file"),
         ('"ground/*.dat"]', '"ground/*.dat"]\nground.weights = [1]', "1 weights for 2 files (site1_x.dat, site2"),
         ("polaron.dat", "in_keV.dat", "in_keV.dat: energies -0.005 to 0.1198: they are eV"),
+        ("polaron.dat", "in_rydberg.dat", "in_rydberg.dat: energies -0.367493 to 8.80514: they are eV"),
         ("polaron.dat", "backwards.dat", "backwards.dat: energies do not ascend"),
         ("polaron.dat", "words.dat", "words.dat: it has no rows of numbers"),
         ("heat.csv", "measured.dat", "no column energy_keV"),
@@ -123,6 +124,7 @@ def test_the_live_figure_has_the_fitted_model_behind_the_scan(root: Path, tmp_pa
 def test_bad_files_are_named(root: Path, tmp_path: Path, old: str, new: str, sentence: str) -> None:
     state = computed(1.0)
     written(root, text_of({"e": state.energy / 1e3, "s": state.value}), "in_keV.dat")
+    written(root, text_of({"e": state.energy / 13.605693, "s": state.value}), "in_rydberg.dat")
     written(root, text_of({"e": state.energy[::-1], "s": state.value}), "backwards.dat")
     written(root, "no numbers\n", "words.dat")
     if not (root / "pipe").exists():

@@ -17,7 +17,7 @@ def test_each_temperature_has_all_passes_and_then_its_image_and_the_first_one_co
     runs = [
         (one.start["temperature"], one.start.get("edge", "image"), one.start["scan_index"]) for one in compiled.passes
     ]
-    of_a_step = [("Br_K", 0), ("Pb_L3", 0), ("Br_K", 1), ("Pb_L3", 1), ("image", 0)]
+    of_a_step = [("Br_K", 0), ("Br_K", 1), ("Pb_L3", 0), ("Pb_L3", 1), ("image", 0)]
     assert runs == [(temperature, *rest) for temperature in (25, 60, 25) for rest in of_a_step]
     image = compiled.passes[4]
     assert image.images and image.dwell_settings.dwell == 30.0 and image.positions[0].energy == 12.9

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("pyFAI", reason="pyFAI is not installed (extra 'thermal')")
 
+from reduction.diffraction.background import fit_background
 from reduction.diffraction.pattern import Camera, PowderPattern, SideView, integrate, pixels, without_background
 from reduction.diffraction.peaks import fit_peak, split
 from reduction.errors import ReductionError
@@ -81,6 +82,36 @@ def test_the_graphite_is_subtracted_with_its_error() -> None:
     at = np.abs(rest.q - 1.83) < 0.02
     assert rest.value[at] == pytest.approx(0, abs=5 * rest.stddev[at].max())
     assert (rest.stddev > with_graphite.stddev).all()
+
+
+def test_line_and_windows_below_the_lines_are_found_with_their_errors() -> None:
+    """Over several images: pulls of amount, level and slope of what the images were made of."""
+    pulls = []
+    for seed in range(6):
+        windows = integrate(image({1.83: 3000.0}, 100 + seed, level=90.0), CAMERA)
+        q, middle = windows.q, float(windows.q.mean())
+        made = integrate(image(RINGS, seed, level=60.0), CAMERA)
+        tilt = 40.0 - 8.0 * (q - middle)
+        value = made.value + 0.5 * windows.value + tilt
+        pattern = PowderPattern(q, value, np.hypot(made.stddev, 0.5 * windows.stddev))
+        found = fit_background(pattern, windows)
+        expected = np.array([60.0 + 40.0, -8.0, 0.5])
+        pulls.append((np.array([found.level, found.slope, found.amount]) - expected) / found.stddev)
+        assert found.line(np.array([middle]))[0] == found.level
+        assert found.points < q.size - 30  # the lines are left out
+        alone = fit_background(PowderPattern(q, made.value + tilt, made.stddev))
+        assert alone.level == pytest.approx(100.0, abs=1.0) and alone.amount == 0.0
+    assert np.abs(np.mean(pulls, axis=0)).max() < 4 / np.sqrt(len(pulls)) + 0.3
+    assert np.abs(pulls).max() < 4.5
+
+
+def test_a_background_that_cannot_be_told_is_refused() -> None:
+    q = np.linspace(1, 2, 50)
+    flat = PowderPattern(q, np.ones(50), np.full(50, 0.1))
+    with pytest.raises(ReductionError, match="straight line: it has no amount of its own"):
+        fit_background(flat, flat)
+    with pytest.raises(ReductionError, match="too few for a background"):
+        fit_background(PowderPattern(q[:5], np.ones(5), np.ones(5)))
 
 
 def test_images_that_cannot_be_used_are_refused() -> None:

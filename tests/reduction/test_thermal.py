@@ -10,6 +10,7 @@ from scipy.stats import chi2
 from reduction.errors import ReductionError
 from reduction.settings import Settings
 from reduction.spectra.overlay import SpectrumCurve
+from reduction.thermal.criterion import DerivativeShift, shift_by_derivatives
 from reduction.thermal.series import Heated, constant_ratio, thermal_series
 from reduction.thermal.varshni import Varshni
 
@@ -91,10 +92,29 @@ def test_the_expected_shift_of_the_edge_is_kept_by_half_and_the_rest_of_it_is_an
     assert np.sqrt(added) == pytest.approx(slope * half, rel=0.15)
 
 
+def test_a_shift_changes_with_the_noise_of_both_spectra_as_its_derivatives_say() -> None:
+    rng = np.random.default_rng(4)
+    (cold, hot, _), far = measured(3), 2e-3
+
+    def shift(more: np.ndarray, less: np.ndarray) -> DerivativeShift:
+        values = (ENERGY, hot.curve.value + more, hot.curve.covariance, ENERGY, cold.curve.value + less)
+        return shift_by_derivatives(*values, cold.curve.covariance, far)
+
+    here, nothing = shift(0 * ENERGY, 0 * ENERGY), np.zeros(ENERGY.size)
+    small = 1e-6 * rng.standard_normal(ENERGY.size)
+    for moved, derivative in ((shift(small, nothing), here.by_value), (shift(nothing, small), here.by_reference)):
+        assert moved.value - here.value == pytest.approx(derivative @ small, rel=0.05)
+    variances = here.by_value**2 @ hot.curve.covariance, here.by_reference**2 @ cold.curve.covariance
+    assert (here.stddev, here.common) == pytest.approx((np.sqrt(sum(variances)), np.sqrt(variances[1])))
+
+
 def test_two_temperatures_share_the_noise_of_the_reference() -> None:
     found = thermal_series(measured(3), 25, SETTINGS, None)
     assert found.difference[0] == pytest.approx(0) and (found.stddev()[0] == 0).all()
-    assert found.difference_covariance[1, 2] == pytest.approx(found.covariance[0])
+    shared, reference = (np.diagonal(each) for each in (found.difference_covariance[1, 2], found.covariance[0]))
+    flat, steep = found.energy > 13.53, np.argmax(np.gradient(found.value[0]))
+    assert shared[flat] == pytest.approx(reference[flat], rel=0.02)
+    assert 0 < shared[steep] < 0.9 * reference[steep]  # what aligned both to its noise is not in their difference to it
 
 
 def test_a_single_temperature_and_another_edge_are_refused() -> None:

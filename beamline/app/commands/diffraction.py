@@ -44,6 +44,10 @@ def diffraction_command(
     geometry: Annotated[Path, typer.Option(help="Geometry of pyFAI, a .poni file.")],
     energy: Energy = 12.9,
     peaks: Annotated[str, typer.Option(help="Ranges with a peak each, 1/angstrom: 1.43-1.63,2.05-2.27.")] = "",
+    background: Annotated[
+        str, typer.Option(help="none; fit: a straight line of each image, and the windows; si: one line for all.")
+    ] = "none",
+    windows: Annotated[Path | None, typer.Option(metavar="IMAGE", help="Of the cell without sample.")] = None,
     phases: Annotated[bool, typer.Option("--phases", help="Tell the phases of CsPbBr3 by the cubic (200).")] = False,
     follow: Annotated[bool, typer.Option("--follow", help="With --out: write it anew with each image.")] = False,
     mask: Annotated[Path | None, typer.Option(help="Image that is not 0 where pixels are out.")] = None,
@@ -53,22 +57,26 @@ def diffraction_command(
     data: Data = None,
 ) -> None:
     """Integrate diffraction images, fit peaks, and report whether they are split."""
-    from beamline.outputs.diffraction.content import read_patterns
+    from beamline.outputs.diffraction.content import KINDS, BackgroundChoice, read_patterns, windows_pattern
     from beamline.outputs.diffraction.files import write_patterns
     from beamline.records.images import read_camera
 
+    if background not in KINDS:
+        raise typer.BadParameter(f"--background is one of {', '.join(KINDS)}, not {background!r}")
     if follow and out is None:
         raise typer.BadParameter("--follow needs --out FILE")
     ranges = [_range(part) for part in peaks.split(",")] if peaks else []
     camera, console = read_camera(geometry, energy, mask, polarisation), terminal()
+    dashed = None if windows is None or background == "fit" else windows_pattern(windows, camera)
     shown: set[str] = set()
     while True:
-        files, running = _files(images, energy, config, data)
+        files, line_of, running = _files(images, energy, config, data)
         if set(files) != shown or not files:
-            found = read_patterns(files, camera, ranges, phases)
+            choice = BackgroundChoice(background, windows, line_of)
+            found = read_patterns(files, camera, ranges, phases, choice)
             _show([image for image in found if image.name not in shown], console)
             if out is not None and found:
-                console.print(str(write_patterns(out, found)), markup=False, soft_wrap=True)
+                console.print(str(write_patterns(out, found, dashed)), markup=False, soft_wrap=True)
             shown = set(files)
         if not (follow and running):
             return
@@ -85,15 +93,16 @@ def _show(images: list[Image], console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _files(names: list[str], energy: float, config: str, data: Path | None) -> tuple[Mapping[str, Path], bool]:
-    """Images by the name that they are shown by, and whether more may come: those of a series, or files."""
+def _files(names: list[str], energy: float, config: str, data: Path | None) -> tuple[Mapping[str, Path], str, bool]:
+    """Images by the name that they are shown by, the name of the one near 35 degC, and whether more may come."""
     from beamline.app.commands.stored import configuration
+    from beamline.outputs.diffraction.content import COLD
     from beamline.records.images import ImageError
     from beamline.records.runs.journal_runs import JournalRuns
-    from beamline.records.runs.series import images_of, paths_by_temperature, series_named
+    from beamline.records.runs.series import images_of, nearest_name, paths_by_temperature, series_named
 
     if len(names) > 1 or Path(names[0]).exists() or Path(names[0]).suffix:
-        return {Path(name).name: Path(name) for name in names}, False
+        return {Path(name).name: Path(name) for name in names}, "", False
     store = JournalRuns(configuration(config, data).data.root)
     runs = store.runs()
     members = series_named(runs, names[0])
@@ -105,7 +114,8 @@ def _files(names: list[str], energy: float, config: str, data: Path | None) -> t
             f"{other.path}: taken at {other.energy:g} keV, not at {energy:g} keV; give --energy {other.energy:g}"
         )
     named = paths_by_temperature(found)
-    return named, any(run.running or run.stop is None for run in members) or len(named) < _expected(members)
+    running = any(run.running or run.stop is None for run in members) or len(named) < _expected(members)
+    return named, nearest_name(found, COLD), running
 
 
 def _expected(members: list[Run]) -> int:

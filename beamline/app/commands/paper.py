@@ -13,6 +13,7 @@ from rich.table import Table
 from beamline.app.commands.stored import Config, configuration, terminal
 
 if TYPE_CHECKING:
+    from beamline.outputs.paper_figures.collect import PaperResults
     from beamline.studies.paper.number import PaperNumber
 
 WIDTH = 132
@@ -31,6 +32,7 @@ def paper_command(
     figures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Only draw the figures, from runs.")] = None,
     theory: Annotated[Path | None, typer.Option(metavar="TOML", help="Computed spectra, for Figures 4 and S4.")] = None,
     geometry: Annotated[Path | None, typer.Option(metavar="PONI", help="Of the camera, for Figure S8.")] = None,
+    windows: Annotated[Path | None, typer.Option(metavar="IMAGE", help="Of the empty cell, for Figure S8.")] = None,
     config: Config = "simulated",
     data: Annotated[list[Path] | None, typer.Option(help="Data roots with the runs of the figures.")] = None,
 ) -> None:
@@ -39,7 +41,10 @@ def paper_command(
     With --figures: Figures 2, 3, 4, S2, S4 (left) and S5 to S8 from the newest runs, as PNG and PDF.
     """
     if figures is not None:
-        _draw(figures, theory, geometry, config, data)
+        from beamline.outputs.paper_figures.collect import collect
+
+        roots = data or [configuration(config, None).data.root]
+        _draw(figures, collect(roots, theory, geometry, windows))
         return
     from beamline.studies.paper.arithmetic import arithmetic, contradictions
     from beamline.studies.paper.simulated import simulated
@@ -57,13 +62,11 @@ def paper_command(
         console.print(f"- {sentence}", markup=False)
 
 
-def _draw(folder: Path, theory: Path | None, geometry: Path | None, config: str, data: list[Path] | None) -> None:
-    from beamline.outputs.paper_figures.collect import collect
+def _draw(folder: Path, found: PaperResults) -> None:
     from beamline.outputs.paper_figures.write import write_figures
 
     console = terminal()
-    roots = data or [configuration(config, None).data.root]
-    for sentence in write_figures(folder, collect(roots, theory, geometry)):
+    for sentence in write_figures(folder, found):
         console.print(sentence, markup=False, soft_wrap=True)
 
 

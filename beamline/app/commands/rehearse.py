@@ -20,14 +20,18 @@ def rehearse_command(
     share: Annotated[
         float, typer.Option(min=1e-6, max=1.0, help="Of the published passes; at least one of each scan.")
     ] = 1.0,
-    theory: Annotated[Path | None, typer.Option(metavar="TOML", help="Computed spectra, for Figures 4 and S4.")] = None,
+    theory: Annotated[
+        Path | None, typer.Option(metavar="TOML", help="Computed spectra; default: some of the scenario.")
+    ] = None,
 ) -> None:
     """Measure the published programme on simulated stations, beam losses included; figures and a table at the end."""
     from beamline.outputs.paper_figures.collect import collect
     from beamline.outputs.paper_figures.write import write_figures
+    from beamline.outputs.theory.content import sentences
     from beamline.studies.rehearsal.camera import camera_of, images_in
     from beamline.studies.rehearsal.results import rehearsed
     from beamline.studies.rehearsal.run import rehearse
+    from beamline.studies.rehearsal.theory import write_theory
 
     console = terminal()
 
@@ -37,10 +41,16 @@ def rehearse_command(
     roots = rehearse(folder, share, report)
     geometry = folder / "camera.poni"
     camera = camera_of(roots["heat"], geometry)
-    found = collect(list(roots.values()), theory, geometry)
+    windows, images = (images_in(roots["heat"], step) for step in ("graphite", "series"))
+    computed = theory or write_theory(folder / "theory")
+    found = collect(list(roots.values()), computed, geometry, windows[-1].path)
     for sentence in write_figures(folder / "figures", found):
         report(sentence)
-    console.print(table(list(rehearsed(found, camera, images_in(roots["heat"], "series")))))
+    if theory is None:
+        report(f"Computed spectra are SIMULATED, from what is true in the scenario: {computed}")
+    for sentence in sentences(found.theory) if found.theory is not None else ():
+        report(sentence)
+    console.print(table(list(rehearsed(found, camera, images))))
 
 
 def table(numbers: list[RehearsedNumber]) -> Table:

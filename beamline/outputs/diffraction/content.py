@@ -1,13 +1,14 @@
-"""Patterns of several images with the peaks in chosen ranges."""
+"""Patterns of several images, without background, with the peaks in chosen ranges."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from beamline.records.images import ImageError, read_image
-from reduction.diffraction.pattern import Camera, PowderPattern, integrate, pixels
+from reduction.diffraction.background import PatternBackground, fit_background
+from reduction.diffraction.pattern import Camera, PowderPattern, integrate, pixels, without_background
 from reduction.diffraction.peaks import Peak, Splitting, split
 from reduction.diffraction.phases import SPLIT, PhaseFinding, phase_of
 from reduction.errors import ReductionError
@@ -18,12 +19,38 @@ ENERGY = 12.9
 """keV, of the paper."""
 
 
+COLD = 35.0
+"""degC; of the pattern whose straight background the SI subtracts from all."""
+KINDS = ("none", "fit", "si")
+"""Of what is subtracted from patterns."""
+
+
+@dataclass(frozen=True)
+class BackgroundChoice:
+    """What is subtracted.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`. ``fit``: a straight line of each pattern, and with `windows` their amount. ``si``: one straight
+        line for all, that of `line_of`; windows are only shown.
+    windows : Path or None
+        Image of the cell without sample.
+    line_of : str
+        Name of an image; the first one if empty.
+    """
+
+    kind: str = "none"
+    windows: Path | None = None
+    line_of: str = ""
+
+
 @dataclass(frozen=True)
 class Image:
     """One image: its pattern for display, and of each range one line and two, or why there is none.
 
     `phase` is what the peak in the range of the cubic (200) says, if it was asked for and fitted; `energy`, in keV, is
-    that of the photons.
+    that of the photons; `background` was subtracted.
     """
 
     name: str
@@ -31,31 +58,89 @@ class Image:
     peaks: tuple[Splitting | str, ...]
     phase: PhaseFinding | None = None
     energy: float = ENERGY
+    background: PatternBackground | None = None
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """The cell without sample: its pattern, and its pixels."""
+
+    pattern: PowderPattern
+    pixels: PowderPattern
 
 
 def read_patterns(
-    images: Mapping[str, Path], camera: Camera, ranges: Sequence[tuple[float, float]], phases: bool = False
+    images: Mapping[str, Path],
+    camera: Camera,
+    ranges: Sequence[tuple[float, float]],
+    phases: bool = False,
+    choice: BackgroundChoice = BackgroundChoice(),
 ) -> list[Image]:
     """Integrate images, by the name that they are shown by, and fit the peaks in some ranges (1/angstrom).
 
-    With `phases` the peak nearest to the cubic (200) of CsPbBr3 is told apart.
+    With `phases` the peak nearest to the cubic (200) of CsPbBr3 is told apart. Peaks stand on a straight background of
+    their own; the amount of the windows is subtracted from the pixels before, where it is fitted.
 
     Raises
     ------
     ImageError
         Naming the file.
     """
+    windows = None if choice.windows is None or choice.kind != "fit" else _windows(choice.windows, camera)
+    common = _common(images, camera, choice) if choice.kind == "si" and images else None
     found = []
     for name, path in images.items():
-        image = read_image(path)
+        counts = read_image(path)
         try:
-            pattern = integrate(image, camera)
-            each = pixels(image, camera, pattern)
+            pattern = integrate(counts, camera)
+            each = pixels(counts, camera, pattern)
+            background = common
+            if choice.kind == "fit":
+                background = fit_background(pattern, None if windows is None else windows.pattern)
+            if background is not None and windows is not None:
+                pattern = without_background(pattern, windows.pattern, background.amount)
+                each = without_background(each, windows.pixels, background.amount)
+            if background is not None:
+                pattern = _without_line(pattern, background)
             peaks = tuple(_peak(each, low, high) for low, high in ranges)
-            found.append(Image(name, pattern, peaks, _phase(each, peaks) if phases else None, camera.energy))
         except ReductionError as error:
             raise ImageError(f"{path}: {error}") from error
+        phase = _phase(each, peaks) if phases else None
+        found.append(Image(name, pattern, peaks, phase, camera.energy, background))
     return found
+
+
+def windows_pattern(path: Path, camera: Camera) -> PowderPattern:
+    """The pattern of the cell without sample.
+
+    Raises
+    ------
+    ImageError
+        Naming the file.
+    """
+    return _windows(path, camera).pattern
+
+
+def _windows(path: Path, camera: Camera) -> _Windows:
+    counts = read_image(path)
+    try:
+        pattern = integrate(counts, camera)
+        return _Windows(pattern, pixels(counts, camera, pattern))
+    except ReductionError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _common(images: Mapping[str, Path], camera: Camera, choice: BackgroundChoice) -> PatternBackground:
+    """The straight line that all patterns share."""
+    path = images[choice.line_of or next(iter(images))]
+    try:
+        return fit_background(integrate(read_image(path), camera))
+    except ReductionError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _without_line(pattern: PowderPattern, background: PatternBackground) -> PowderPattern:
+    return PowderPattern(pattern.q, pattern.value - background.line(pattern.q), pattern.stddev)
 
 
 def _phase(pattern: PowderPattern, peaks: Sequence[Splitting | str]) -> PhaseFinding | None:
@@ -74,12 +159,26 @@ def _peak(pattern: PowderPattern, low: float, high: float) -> Splitting | str:
 
 
 def sentences(images: Sequence[Image]) -> list[str]:
-    """A line for each peak of each image."""
-    lines = []
+    """A line for each peak of each image, and for the background of each, or of all."""
+    first = images[0].background if images else None
+    common = first if all(each.background is first for each in images) else None
+    lines = [f"all: {text}" for text in _of_background(common)]
     for image in images:
+        if common is None:
+            lines += [f"{image.name}: {text}" for text in _of_background(image.background)]
         lines += [f"{image.name}: {_in_words(peak)}" for peak in image.peaks]
         lines += [f"{image.name}: cubic (200) {image.phase.sentence}"] if image.phase is not None else []
     return lines
+
+
+def _of_background(found: PatternBackground | None) -> Iterator[str]:
+    if found is None:
+        return
+    level, slope = (f"{each:.2f} +- {found.stddev[at]:.2f}" for at, each in enumerate((found.level, found.slope)))
+    text = f"background of {level} counts a pixel at {found.middle:.2f} 1/A with a slope of {slope}"
+    if len(found.stddev) > 2:
+        text += f", and {found.amount:.4f} +- {found.stddev[2]:.4f} of the windows"
+    yield f"{text}; {found.points} points between lines"
 
 
 def _in_words(found: Splitting | str) -> str:

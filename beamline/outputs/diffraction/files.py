@@ -15,11 +15,11 @@ from beamline.outputs.diffraction.content import Image, sentences
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import written_whole
 from beamline.outputs.figure import save, write_below
-from reduction.diffraction.pattern import q_of_the_si
+from reduction.diffraction.pattern import PowderPattern, q_of_the_si
 
 
-def write_patterns(path: Path, images: Sequence[Image]) -> Path:
-    """Write patterns as .csv, .png or .pdf.
+def write_patterns(path: Path, images: Sequence[Image], windows: PowderPattern | None = None) -> Path:
+    """Write patterns as .csv, .png or .pdf, the latter with that of the windows.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def write_patterns(path: Path, images: Sequence[Image]) -> Path:
         if path.suffix == ".csv":
             _write_csv(draft, images)
         else:
-            save(pattern_figure(images), draft)
+            save(pattern_figure(images, windows), draft)
     return path
 
 
@@ -53,17 +53,46 @@ def _write_csv(path: Path, images: Sequence[Image]) -> None:
 
 
 @own_style()
-def pattern_figure(images: Sequence[Image]) -> Figure:
-    """All patterns above each other, offset by a fifth of the largest one."""
+def pattern_figure(
+    images: Sequence[Image], windows: PowderPattern | None = None, named_beside: tuple[float, float] | None = None
+) -> Figure:
+    """All patterns above each other, offset by a fifth of the largest one; dashed: the windows of the cell alone.
+
+    With a range (1/angstrom) only that is shown, and the names stand beside the curves.
+    """
     figure = Figure(figsize=(7, 4 + 0.5 * len(images)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
+    low, high = named_beside or (images[0].pattern.q[0], images[0].pattern.q[-1])
     step = 0.2 * max(float(image.pattern.value.max()) for image in images)
-    for number, image in enumerate(images):
+    curves = [(image.name, image.pattern, number * step) for number, image in enumerate(images)]
+    for number, (name, pattern, above) in enumerate(curves):
         colour = colormaps["plasma"](0.9 * number / max(1, len(images) - 1))
-        axes.plot(image.pattern.q, image.pattern.value + number * step, color=colour, lw=1, label=printable(image.name))
+        shown = (pattern.q >= low) & (pattern.q <= high)
+        axes.plot(pattern.q[shown], pattern.value[shown] + above, color=colour, lw=1, label=printable(name))
+        if named_beside is not None:
+            axes.annotate(
+                printable(name), (1.01, pattern.value[shown][-1] + above), xycoords=("axes fraction", "data"),
+                color=colour, fontsize=7, va="center",
+            )  # fmt: skip
+    if windows is not None:
+        shown = (windows.q >= low) & (windows.q <= high)
+        lowest = windows.value[shown].min()
+        axes.plot(windows.q[shown], windows.value[shown] - lowest, color="0.5", lw=1, ls="--", label="windows alone")
     axes.set_xlabel("scattering vector / (1/angstrom)")
     axes.set_ylabel("counts a pixel (offset)")
-    axes.legend(loc="upper right", frameon=False, fontsize=7, reverse=True)
+    axes.set_xlim(low, high)
+    axes.margins(y=0.07)
+    handles, labels = axes.get_legend_handles_labels()
+    kept = slice(len(curves), None) if named_beside is not None else slice(None)
+    if labels[kept]:
+        axes.legend(
+            handles[kept],
+            labels[kept],
+            loc="lower right" if named_beside else "upper right",
+            frameon=False,
+            fontsize=7,
+            reverse=True,
+        )
     write_below(figure, sentences(images))
     return figure

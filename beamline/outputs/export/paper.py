@@ -19,13 +19,13 @@ from matplotlib.figure import Figure
 from beamline.formatting import format_delay, own_style, printable
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.paper_fluences import fluence_figure
 from beamline.outputs.export.paper_labels import MOST_DRAWN, fit_label, spread_slots, title_of_edge, trace_label
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS, mark_simulated
 from reduction.documents.raw import DELAY_AXIS, FLUENCE_AXIS
 from reduction.spectra.amplitudes import area
 from reduction.traces.kinetics.fit import KineticFit
-from reduction.traces.linear_range import saturation
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
 TRANSIENTS = (RED, ORANGE, "0.45", BLUE, GREEN, PINK)
@@ -72,7 +72,7 @@ def paper_figure(
         raise ExportError("simulated and measured runs do not go into one figure")
     kind = axes.pop()
     if kind == FLUENCE_AXIS:
-        figure = _fluences(results, fluence_used)
+        figure = fluence_figure(results, fluence_used)
     elif kind == DELAY_AXIS:
         figure = _time_traces(results)
     else:
@@ -264,35 +264,3 @@ def kinetic_fit(result: Result) -> KineticFit | None:
         **{key: value if value.ndim else value.item() for key, value in arrays.items()},
         levels=tuple(np.asarray(values["levels"]).tolist()), notes=(str(values["notes"]),),
     )  # fmt: skip
-
-
-def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
-    if len(results) > 2:
-        raise ExportError("a fluence figure has a left and a right axis: give one or two scans")
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
-    draw_fluences(figure.subplots(), results, fluence_used)
-    return figure
-
-
-def draw_fluences(left: Axes, results: Sequence[Result], fluence_used: float | None) -> None:
-    """One fluence scan on the left axis, a second one on the right."""
-    panels = [left, left.twinx()] if len(results) > 1 else [left]
-    for axes, result, colour, marker in zip(panels, results, (ORANGE, BLUE), ("o", "s"), strict=False):
-        rows = np.asarray(result.data["used"]).astype(bool)
-        fluence = np.asarray(result.data["laser_fluence"], dtype=np.float64)[rows]
-        value, stddev = (np.asarray(result.data[key])[0][rows] for key in ("transient", "transient_stddev"))
-        edge = title_of_edge(result.start.get("edge", ""))
-        style = {**MEASURED, "fmt": marker}
-        axes.errorbar(fluence, 100 * value, 100 * stddev, color=colour, zorder=2, **style)
-        axes.set_ylabel(f"{edge} on - off / % of laser off", color=colour, parse_math=False)
-        axes.tick_params(axis="y", colors=colour)
-        if axes is left and fluence.size >= 5:
-            covariance = result.covariance(0)[np.ix_(rows, rows)]
-            found = saturation(fluence, value, covariance)
-            ends = np.array([0.0, fluence.max()])
-            axes.plot(ends, 100 * found.initial.value(ends), color="0.5", lw=1.2, zorder=1, label="initial slope")
-    if fluence_used is not None:
-        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9, label="fluence of the other scans")
-    if left.get_legend_handles_labels()[0]:
-        left.legend(frameon=False, loc="best")
-    left.set_xlabel("fluence / mJ/cm2")

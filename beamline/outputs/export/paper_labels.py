@@ -34,4 +34,5 @@ def title_of_edge(edge: object) -> str:
 def fit_label(result: Result) -> str:
     """Label of a fit with its chi-square."""
     assert result.fit is not None  # it is drawn
-    return f"fit, chi-square {float(result.fit['chi_square']):.0f} for {int(result.fit['freedom'])} degrees of freedom"
+    agreement = f"chi-square {float(result.fit['chi_square']):.0f} for {int(result.fit['freedom'])} degrees of freedom"
+    return f"{title_of_edge(result.start.get('edge', ''))}: fit, {agreement}"

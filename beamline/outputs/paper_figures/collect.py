@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from beamline.outputs.diffraction.content import Image, read_patterns
+from beamline.outputs.diffraction.content import COLD, BackgroundChoice, Image, read_patterns, windows_pattern
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, read_result
 from beamline.outputs.theory.content import Beside, beside, read_states
 from beamline.outputs.thermal.content import Thermal, temperatures_of, thermal_of
 from beamline.records.images import read_camera
 from beamline.records.runs.run import Run, RunError
-from beamline.records.runs.series import images_of, paths_by_temperature, series_named, sets_of_edge
+from beamline.records.runs.series import images_of, nearest_name, paths_by_temperature, series_named, sets_of_edge
 from beamline.records.runs.store import JournalRuns, RunStore
 from beamline.records.theory.description import read_theory
 from plans.compilation.steps import STEP, is_image
+from reduction.diffraction.pattern import PowderPattern
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, is_pumped
 from reduction.theory.average import ComputedSpectrum
 from reduction.thermal.varshni import Varshni
@@ -43,6 +44,9 @@ class PaperResults:
     ground : ComputedSpectrum or None
         Its ground state as computed.
     images : list of Image
+        Less the straight background of the one at 35 degC, as in the paper.
+    windows : PowderPattern or None
+        Of the cell without sample.
     missing : dict of str to str
         Why something is not there, by what it is.
     """
@@ -54,6 +58,7 @@ class PaperResults:
     theory: Beside | None = None
     ground: ComputedSpectrum | None = None
     images: list[Image] = field(default_factory=list)
+    windows: PowderPattern | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
     def spectra_of(self, edge: str) -> list[Result]:
@@ -62,7 +67,9 @@ class PaperResults:
         return sorted(mine, key=lambda result: result.slot_delays[0])
 
 
-def collect(roots: Sequence[Path], theory: Path | None = None, geometry: Path | None = None) -> PaperResults:
+def collect(
+    roots: Sequence[Path], theory: Path | None = None, geometry: Path | None = None, windows: Path | None = None
+) -> PaperResults:
     """Find the newest results in data roots.
 
     Parameters
@@ -72,6 +79,8 @@ def collect(roots: Sequence[Path], theory: Path | None = None, geometry: Path | 
         TOML file that names computed spectra.
     geometry : Path, optional
         Geometry of the area detector (.poni).
+    windows : Path, optional
+        Image of the cell without sample.
 
     Raises
     ------
@@ -83,7 +92,7 @@ def collect(roots: Sequence[Path], theory: Path | None = None, geometry: Path | 
     for store, runs in listed:
         _scans(store, runs, found)
     for store, runs in listed:  # onto the energies of the scans
-        _series(store, runs, found, geometry)
+        _series(store, runs, found, geometry, windows)
     if theory is None:
         found.missing["theory"] = "no computed spectra: give --theory FILE.toml"
     else:
@@ -116,7 +125,7 @@ def _newest_sets(runs: list[Run]) -> Iterator[tuple[str, str]]:
     yield from ((scan_set, axis) for (axis, _, _), scan_set in newest.items())
 
 
-def _series(store: RunStore, runs: list[Run], found: PaperResults, geometry: Path | None) -> None:
+def _series(store: RunStore, runs: list[Run], found: PaperResults, geometry: Path | None, windows: Path | None) -> None:
     """The newest temperature series with spectra, and its images."""
     raw = [run for run in runs if run.raw_uid is None and STEP in run.start and not is_image(run.start)]
     if not raw:
@@ -135,7 +144,9 @@ def _series(store: RunStore, runs: list[Run], found: PaperResults, geometry: Pat
         found.missing["images"] = "no geometry of the camera: give --geometry CAMERA.poni" if pictures else "no images"
         return
     camera = read_camera(geometry, pictures[0].energy)
-    found.images = read_patterns(paths_by_temperature(pictures), camera, [])
+    choice = BackgroundChoice("si", line_of=nearest_name(pictures, COLD))
+    found.images = read_patterns(paths_by_temperature(pictures), camera, [], choice=choice)
+    found.windows = None if windows is None else windows_pattern(windows, camera)
 
 
 def _theory(found: PaperResults, path: Path) -> None:

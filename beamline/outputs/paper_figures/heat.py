@@ -14,7 +14,7 @@ from beamline.outputs.export.paper_labels import title_of_edge
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
 from beamline.outputs.paper_figures.transients import OF_HEAT, colours_of, draw_heat, leave_empty
-from beamline.outputs.thermal.content import Thermal
+from beamline.outputs.thermal.content import Thermal, returns
 from reduction.spectra.normalise import normalised_alone
 from reduction.thermal.criterion import derivative_area
 
@@ -81,27 +81,27 @@ def nearest_heated(thermal: Thermal, temperature: float) -> int:
 def figure_s7(found: PaperResults) -> Figure:
     """Aligned and normalised spectra of bromine (a) and their derivatives (b)."""
     series = found.thermal["Br_K"].series
+    again = returns(series)
     figure = Figure(figsize=(7, 7.5), layout="constrained")
     spectra, slopes = figure.subplots(2, 1, sharex=True)
     for number, (temperature, colour) in enumerate(zip(series.temperature, colours_of(series), strict=True)):
-        spectra.plot(series.energy, series.value[number], color=colour, lw=0.9, label=f"{temperature:g} degC")
+        label = f"{temperature:g} degC{' again' * (number in again)}"
+        spectra.plot(series.energy, series.value[number], color=colour, lw=0.9, label=label)
         slopes.plot(series.energy, np.gradient(series.value[number], series.energy), color=colour, lw=0.9)
     spectra.legend(frameon=False, fontsize=7, ncols=2, loc="lower right")
     spectra.set_ylabel("(a) absorption / edge integral")
-    slopes.set_ylabel("(b) derivative / keV")
+    slopes.set_ylabel("(b) derivative / (1/keV)")
     slopes.set_xlabel("X-ray energy / keV")
     return figure
 
 
 def figure_s8(found: PaperResults) -> Figure:
-    """Diffraction patterns at all temperatures in the range of the paper, with the indices of the cubic cell."""
-    figure = pattern_figure(found.images)
+    """Diffraction patterns at all temperatures in the range of the paper, with the indices of the cubic cell.
+
+    As there, a straight background is subtracted, the same from all, and the windows are shown, not subtracted.
+    """
+    figure = pattern_figure(found.images, found.windows, named_beside=S8_RANGE)
     axes = figure.axes[0]
-    axes.set_xlim(*S8_RANGE)
-    legend = axes.get_legend()
-    if legend is not None:
-        legend.set_loc("upper left")
-        legend.set_bbox_to_anchor((0.0, 0.95))  # below the indices
     for index in ((1, 1, 0), (1, 1, 1), (2, 0, 0), (2, 1, 0), (2, 1, 1)):
         place = 2 * np.pi * np.sqrt(np.square(index).sum()) / CUBIC
         text = f"[{''.join(map(str, index))}]"
@@ -123,7 +123,13 @@ def figure_s4(found: PaperResults) -> Figure:
     axes.plot(energy, theory.ground, color=COLOURS[5], lw=1.2, label="computed, broadened")
     inside = (raw.energy >= energy.min()) & (raw.energy <= energy.max())
     scale = theory.ground.max() / raw.value[inside].max()
-    axes.plot(raw.energy[inside], scale * raw.value[inside], color=COLOURS[2], lw=0.8, label="computed (scaled)")
+    axes.plot(
+        raw.energy[inside],
+        scale * raw.value[inside],
+        color=COLOURS[2],
+        lw=0.8,
+        label="computed, not broadened (scaled)",
+    )
     axes.set_xlabel("energy above the top of the valence band / eV")
     axes.set_ylabel("absorption / edge integral")
     axes.set_title(title_of_edge(theory.theory.edge), loc="left")

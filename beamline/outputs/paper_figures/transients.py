@@ -14,13 +14,13 @@ from beamline.formatting import format_delay, own_style
 from beamline.outputs.export.about import absorption_edge
 from beamline.outputs.export.paper import (
     TRANSIENTS,
-    draw_fluences,
     draw_static,
     draw_traces,
     draw_transients,
     drawn_slots,
     rounded_delay,
 )
+from beamline.outputs.export.paper_fluences import draw_fluences
 from beamline.outputs.export.paper_labels import title_of_edge
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS
@@ -38,7 +38,7 @@ LONGEST = 200_000.0
 """ps; later slots are not in the paper."""
 WINDOW = "0.90"
 KEYS = ("energy", "transient", "transient_stddev")
-OF_HEAT = "difference to 25 degC / % of edge integral\n(mean of 3 points, for display)"
+OF_HEAT = "difference to 25 degC\n/ % of edge integral\n(shown: mean of 3 points)"
 """Label of the differences with the temperature."""
 STRUCTURE = (0.6, 0.52, 0.38, 0.3)
 """Where the inset stands in the panel of the traces."""
@@ -107,7 +107,7 @@ def figure_3(found: PaperResults) -> Figure:
             leave_empty(middle)
         draw_c(below, thermal, results)
     panels[0, 0].set_ylabel(OF_HEAT)
-    panels[1, 0].set_ylabel("on - off / % of edge integral")
+    panels[1, 0].set_ylabel("on - off\n/ % of edge integral")
     panels[2, 0].set_ylabel("C")
     return figure
 

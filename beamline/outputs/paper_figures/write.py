@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import written_whole
 from beamline.outputs.export.paper import origin_of, save_figure
 from beamline.outputs.export.result import Result
-from beamline.outputs.figure import mark_simulated
+from beamline.outputs.figure import SIMULATED, mark_simulated
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
 from beamline.outputs.paper_figures.heat import figure_s4, figure_s5, figure_s6, figure_s7, figure_s8
 from beamline.outputs.paper_figures.transients import figure_2, figure_3, figure_s2
 from beamline.outputs.theory.figure import theory_figure
 
 SUFFIXES = (".png", ".pdf")
+CHARACTERS = 20
+"""In an inch of the note below a figure."""
+ONLY = {"S6": "Br_K", "S7": "Br_K"}
+"""Figures of one edge."""
 
 
 def figure_4(found: PaperResults) -> Figure:
@@ -64,7 +69,9 @@ def write_figures(folder: Path, found: PaperResults) -> Iterator[str]:
             yield f"Figure {number} is not drawn: {'; '.join(reasons)}"
             continue
         try:
-            yield from _write(folder / f"figure_{number}", draw(found), results_of(found, needs))
+            edge, results = ONLY.get(number), results_of(found, needs)
+            drawn = [each for each in results if edge in (None, each.start["edge"])]
+            yield from _write(folder / f"figure_{number}", draw(found), drawn)
         except (ExportError, KeyError, ValueError) as error:
             yield f"Figure {number} is not drawn: {error}"
     yield from (f"Left out, {what}: {why}" for what, why in found.missing.items() if what not in WANTED)
@@ -87,9 +94,14 @@ def results_of(found: PaperResults, needs: tuple[str, ...]) -> list[Result]:
 
 def _write(stem: Path, figure: Figure, results: list[Result]) -> Iterator[str]:
     FigureCanvasAgg(figure)
-    if not figure.get_supxlabel():
+    if not figure.get_suptitle():
         figure.suptitle(" ", fontsize=7)  # space for the mark of simulated data
-        figure.supxlabel(origin_of(results, ""), fontsize=5, color="0.35", x=0.01, ha="left", parse_math=False)
+    wide = int(CHARACTERS * figure.get_figwidth())
+    origin = textwrap.fill("; ".join(origin_of(results, "").splitlines()), wide)
+    below = figure.get_supxlabel()
+    text = f"{below}\n{origin}" if below else origin
+    figure.supxlabel(text, fontsize=6 if below else 5, color="0.35", x=0.01, ha="left", parse_math=False)
+    if not any(each.get_text() == SIMULATED for each in figure.texts):
         mark_simulated(figure, results[0].start)
     for suffix in SUFFIXES:
         path = stem.with_suffix(suffix)

@@ -189,7 +189,7 @@ def sentences(found: Beside) -> list[str]:
     delay = format_delay(round(found.result.slot_delays[found.slot], 1))
     lines = [
         f"{name_of(found.result)}, slot {found.slot} at {delay}: {placed.energy.size} energies",
-        f"zero of the computed energies at {shift.value:.5f} +- {shift.stddev:.5f} keV (criterion of the passes)",
+        f"zero of the computed energies at {shift.value:.6f} +- {shift.stddev:.6f} keV (criterion of the passes)",
     ]
     if not placed.whole:
         lines.append(

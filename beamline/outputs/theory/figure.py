@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def theory_figure(found: Beside) -> Figure:
     FigureCanvasAgg(figure)
     static, above, transient = figure.subplots(3, 1, height_ratios=[1.6, 1.2, 1.6])
     energy = found.placed.energy
-    colours = dict(zip((fit.name for fit in found.fits), (COLOURS[5], COLOURS[2], *COLOURS[3:5]), strict=False))
+    colours = dict(zip((fit.name for fit in found.fits), cycle((COLOURS[5], COLOURS[2], COLOURS[4], COLOURS[6]))))
     high = energy >= energy[int(np.argmax(found.placed.static))] + ABOVE_EDGE
     for axes, part in ((static, np.ones_like(high)), (above, high)):
         axes.plot(energy[part], found.placed.static[part], color=COLOURS[0], lw=1.2, label="measured, laser off")
@@ -61,7 +62,7 @@ def theory_figure(found: Beside) -> Figure:
     pumped = found.placed.static + found.transient.value / found.placed.scale
     above.plot(energy[high], pumped[high], color=COLOURS[1], lw=1, label="measured, laser on", zorder=1.5)
     above.legend([above.lines[-1]], ["measured, laser on"], loc="upper right", frameon=False, fontsize=7)
-    static.legend(loc="upper right", frameon=False, fontsize=7)
+    static.legend(loc="lower right", frameon=False, fontsize=7)
     for axes, letter in zip((static, above, transient), "bcd", strict=True):
         axes.set_title(f"({letter})", loc="left", fontsize=9)
     transient.axhline(0, color="0.7", lw=0.8, zorder=0)
@@ -73,7 +74,7 @@ def theory_figure(found: Beside) -> Figure:
         value = 100 * fit.amplitude * found.differences[fit.name]
         label = f"{printable(fit.name)} times {fit.amplitude:.3g}"
         transient.plot(energy, value, color=colours[fit.name], lw=1.2, label=label)
-    transient.set_ylabel("on - off / %")
+    transient.set_ylabel("on - off / % of edge integral")
     transient.legend(loc="lower right", frameon=False, fontsize=7)
     transient.set_xlabel("X-ray energy / keV")
     write_below(figure, sentences(found))

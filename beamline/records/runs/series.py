@@ -76,3 +76,11 @@ def images_of(store: RunStore, members: Sequence[Run]) -> list[SeriesImage]:
 def paths_by_temperature(images: Sequence[SeriesImage]) -> dict[str, Path]:
     """Files of the images by the names that they are shown by: number and temperature."""
     return {f"{number}: {each.temperature:g} degC": each.path for number, each in enumerate(images, start=1)}
+
+
+def nearest_name(images: Sequence[SeriesImage], temperature: float) -> str:
+    """The name, as of `paths_by_temperature`, of the image nearest to a temperature (degC); empty without images."""
+    if not images:
+        return ""
+    far = [abs(each.temperature - temperature) for each in images]
+    return list(paths_by_temperature(images))[far.index(min(far))]

@@ -22,8 +22,8 @@ LARGEST = 64 << 20
 """Bytes of a file."""
 HIGHEST = 2000.0
 """eV above the valence band; what lies higher is an energy of the photon, or in another unit."""
-NARROWEST = 3.0
-"""eV that a computed spectrum spans at least; one in keV or rydberg spans less."""
+NARROWEST = 15.0
+"""eV that a computed spectrum spans at least; one of 200 eV in keV or rydberg spans less."""
 MEASURED = ("energy_keV", "difference", "difference_stddev")
 
 

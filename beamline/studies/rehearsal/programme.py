@@ -10,8 +10,8 @@ TEMPERATURES = (25.0, 35.0, 40.0, 45.0, 55.0, 60.0, 65.0, 80.0, 100.0, 120.0, 14
 """degC; those of lead, which include those of bromine."""
 FEW = (25.0, 45.0, 120.0)
 """The same of a short rehearsal."""
-SHORT = 0.05
-"""Share of the campaign below which the temperatures are few."""
+SHORT = 0.2
+"""Share of the campaign below which the temperatures are few: one pass at each of all would be more than the share."""
 LIGHT, HEAT = "demo", "superxas"
 """Scenarios of the two stations."""
 AS_PUBLISHED = {"drift": "off"}

@@ -41,9 +41,9 @@ def rehearsed(
     found: PaperResults, camera: FoundCamera | None, images: Sequence[SeriesImage] = ()
 ) -> Iterator[RehearsedNumber]:
     """Every number that the results allow."""
+    truths = {str(each.start["uid"]): truth_of(each, LIGHT) for each in found.spectra}
     for edge in PUBLISHED:
-        spectra = found.spectra_of(edge)
-        yield from _of_spectra(edge, [(each, truth_of(each, LIGHT)) for each in spectra])
+        yield from _of_spectra(edge, [(each, truths[str(each.start["uid"])]) for each in found.spectra_of(edge)])
     yield from _of_traces(found.traces)
     for edge, thermal in found.thermal.items():
         yield from of_heat(edge, thermal, HEAT)
@@ -51,7 +51,7 @@ def rehearsed(
         yield from _of_camera(camera)
         yield from of_lines(images, camera.fit, HEAT)
     if found.theory is not None:
-        yield from _of_theory(found.theory)
+        yield from _of_theory(found.theory, truths[str(found.theory.result.start["uid"])])
 
 
 def truth_of(result: Result, scenario: str | Path) -> Spectrum:
@@ -81,9 +81,8 @@ def _of_spectra(edge: str, spectra: list[tuple[Result, Spectrum]]) -> Iterator[R
         yield _relative(edge, *spectra[:2])
 
 
-def _of_theory(theory: Beside) -> Iterator[RehearsedNumber]:
+def _of_theory(theory: Beside, expected: Spectrum) -> Iterator[RehearsedNumber]:
     """Fractions of the sample in each computed state; the truth is that of the noise-free transient at the same fit."""
-    expected = truth_of(theory.result, LIGHT)
     curve = SpectrumCurve(expected.energy, expected.transient[theory.slot], np.zeros_like(expected.energy))
     best = [Template(name, each[None, :], np.zeros((1, 0))) for name, each in theory.differences.items()]
     nuisance = None if theory.placed.whole else theory.placed.static[:, None]

@@ -14,6 +14,7 @@ from threading import Event
 from beamline.records.journal import run_files
 from beamline.session.simulators import simulated_beamline
 from beamline.studies.rehearsal.programme import BeamTime, programme
+from beamline.studies.rehearsal.record import RehearsalRecord
 
 SPEEDUP = 1000.0
 FIRST_SEED, SEEDS = 20_210, 10_000
@@ -42,14 +43,18 @@ def rehearse(folder: Path, share: float, notify: Notify) -> dict[str, Path]:
     ------
     RehearsalError
         If a beam time did not come to its end; called again, the rehearsal goes on there.
+    ValueError
+        If the folder has a rehearsal of another share.
     """
     parts = programme(share)
     roots = {name: folder / name for name in parts}
     running, ending = list[subprocess.Popen[str]](), Event()
+    complete = [name for name, part in parts.items() if _is_complete(part, roots[name], share)]
     with ThreadPoolExecutor(len(parts)) as pool:
         jobs = [
             pool.submit(_beam_time, name, part, _seed(number, roots[name]), folder, share, notify, running, ending)
             for number, (name, part) in enumerate(parts.items())
+            if name not in complete
         ]
         try:
             failures = [text for job in jobs if (text := job.result())]
@@ -61,6 +66,11 @@ def rehearse(folder: Path, share: float, notify: Notify) -> dict[str, Path]:
     if failures:
         raise RehearsalError(f"{'; '.join(failures)}; call the rehearsal again to go on")
     return roots
+
+
+def _is_complete(part: BeamTime, root: Path, share: float) -> bool:
+    done = RehearsalRecord(root, share).done
+    return all(step.name in done for step in part.steps)
 
 
 def _seed(number: int, root: Path) -> int:
