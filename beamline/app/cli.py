@@ -167,6 +167,7 @@ web.register(app)
 
 def main() -> None:
     """Entry point: errors are one line with the way out; `--debug` shows the traceback."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # replace characters that the terminal cannot encode

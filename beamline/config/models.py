@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, PrivateAttr, ValidationError, field_validator, model_validator
 
-from beamline.config.data_root import filled_root
+from beamline.config.data_root import (
+    DEFAULT,
+    ConfigurationError,
+    address,
+    filled_root,
+    packaged_names,
+    read_configuration,
+)
 from beamline.config.detectors import DetectorEntry, detector_faults
 from beamline.config.devices import DeviceEntry, Roles, Station, station_faults
 from beamline.config.edges import EdgeEntry, check_entries
@@ -40,14 +45,10 @@ NOT_IN_ADDRESSES = "?#%"
 """Characters with a special meaning in the URI of a database file."""
 
 
-class ConfigurationError(Exception):
-    """The configuration is invalid; the message names every wrong entry."""
-
-
 class Data(Section):
     """Storage of documents."""
 
-    root: Path = Path("trxas_data")
+    root: Path = Path(DEFAULT)
     """Folder of journal, catalogue and log; relative to the working directory. ``{cycle}`` and ``{proposal}`` in it are
     replaced by those of the configuration."""
     catalogue: str = ""
@@ -85,7 +86,7 @@ class Data(Section):
     @property
     def catalogue_address(self) -> str:
         """URI of the Tiled server, or the folder of the embedded catalogue."""
-        return self.catalogue or str(self.root / "catalogue")
+        return address(self.catalogue, self.root)
 
 
 class Control(Section):
@@ -263,32 +264,17 @@ def load(source: str | Path, **changes: object) -> Configuration:
     ConfigurationError
         If the file is missing, is not TOML, or has unknown, missing or invalid entries, all of which are named.
     """
-    packaged = files("beamline.config") / "configurations" / f"{source}.toml"
-    path = Path(str(packaged)) if packaged.is_file() else Path(source)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"no configuration file {source}; give a path, or one of {', '.join(packaged_names())}"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not a TOML file: {error}") from error
+    path, content = read_configuration(source)
     entries = {**content, **changes}
     old, new = content.get("data"), changes.get("data")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         entries["data"] = {**old, **new}  # changing the root keeps the other entries
     try:
         found = Configuration.model_validate(entries)
-        found._file = None if packaged.is_file() else path.absolute()
+        found._file = None if str(source) in packaged_names() else path.absolute()
         return found
     except ValidationError as error:
         text = format_errors(error)
         # A missing or invalid entry prevents the comparison of prefixes: report both at once.
         also = [fault for fault in prefix_faults_of(entries) if fault not in text]
         raise ConfigurationError(f"{path}: {'; '.join([text, *also])}") from error
-
-
-def packaged_names() -> list[str]:
-    """Names of the packaged configurations."""
-    folder = files("beamline.config") / "configurations"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))

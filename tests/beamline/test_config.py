@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
+from beamline.config.data_root import place_of
 from beamline.config.models import ConfigurationError, load, packaged_names
 from beamline.config.reduction_settings import Reduction, reduction_settings
 from reduction.settings import Settings
@@ -173,3 +176,22 @@ def test_a_configuration_at_the_prompt_is_a_screenful_at_most():
     for name in packaged_names():
         config = load(name)
         assert len(repr(config)) < 4 * 80 and config.name in repr(config), repr(config)
+
+
+@pytest.mark.parametrize("name", packaged_names())
+def test_the_place_of_the_data_is_that_of_the_whole_configuration(name: str, tmp_path: Path) -> None:
+    data = load(name).data
+    assert place_of(name) == (data.root, data.catalogue_address)
+    assert place_of(name, tmp_path).root == tmp_path
+
+
+def test_a_place_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    unknown = '[data]\nroot = "d/{cycel}"'
+    cases = {unknown: "{cycel} is not known", "data = 3": "texts in a table", "data": "not a TOML file"}
+    for text, phrase in cases.items():
+        wrong.write_text(text)
+        with pytest.raises(ConfigurationError, match=re.escape(phrase)):
+            place_of(wrong)
+    with pytest.raises(ConfigurationError, match="no configuration file nowhere"):
+        place_of("nowhere")

@@ -11,6 +11,7 @@ import pytest
 
 from beamline.records.catalogue.wanted import Wanted
 from beamline.records.journal import Journal, run_file
+from beamline.records.logbook import append, new_note
 from beamline.records.runs import journal_runs, run_index
 from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run_index import FILE, RunIndex
@@ -73,7 +74,8 @@ def test_only_files_that_changed_are_opened(tmp_path: Path, opened: list[Path]) 
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"version": 0, "runs": []}', '{"version": 2, "runs": [["a", 1, 2, 3]]}']
+    "content",
+    ["", "[]", '{"version": 0, "runs": {}}', '{"version": 3, "runs": {"a": [1, 2, 3]}}', '{"version": 3, "runs": [7]}'],
 )
 def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, content: str, opened: list[Path]) -> None:
     uids = measure(tmp_path, 2)
@@ -158,3 +160,26 @@ def test_a_session_opens_no_run_that_has_stopped(tmp_path: Path, monkeypatch: py
     (sealed,) = seal_module.seal(tmp_path, stopped=stopped)
     assert looked == [sealed.path] == [run_file(tmp_path, uid_of_run(cut_off))]
     assert len(RunIndex(tmp_path).stopped()) == 5  # the index follows
+
+
+def test_files_of_listed_runs_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(tmp_path, 2)
+    store = JournalRuns(tmp_path)
+    (run, *_), _ = store.found(Wanted(), 1)
+    monkeypatch.setattr(journal_runs, "run_file", lambda root, uid: pytest.fail("the folder is searched"))
+    assert store.damage(run) == "" and store.num_events(run)
+    assert [name for name, _ in store.documents(run.uid)][-1] == "stop"
+    assert store.listed() == store.listed()
+
+
+def test_a_run_or_a_note_that_comes_later_is_listed(tmp_path: Path) -> None:
+    uids = measure(tmp_path, 1)
+    store = JournalRuns(tmp_path)
+    assert [run.uid for run in store.listed()] == uids
+    append(tmp_path, new_note("a remark", run=uids[0]))
+    assert [note.text for note in store.listed()[0].notes] == ["a remark"]
+    journal = Journal(tmp_path, min_free_bytes=0)
+    later = raw_run(1, seed=8, scan_id=8)
+    announced(journal, later)
+    journal.close()
+    assert uid_of_run(later) in [run.uid for run in store.listed()]

@@ -1,6 +1,6 @@
-"""Time of commands that read a journal, against its number of runs: ``python -m tests.benchmarks.command_cost``.
+"""Processor time of commands that read a journal, against its number of runs.
 
-Each command is a process of its own, as a user starts it; the shortest of some repeats counts: other programs only
+Run it with ``python -m tests.benchmarks.command_cost``. Each command is a process of its own, as a user starts it; the shortest of some repeats counts: other programs only
 add time. A session's start is its part that depends on the journal: sealing what a crash left open.
 """
 
@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,12 +29,12 @@ def command(*words: str) -> Callable[[], object]:
 
 
 def shortest(work: Callable[[], object], repeats: int) -> float:
-    """Seconds of the quickest of some calls."""
+    """Processor seconds of the quickest of some calls, in this process and those that it starts."""
     seconds = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = sum(os.times()[:4])
         work()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(sum(os.times()[:4]) - began)
     return min(seconds)
 
 
@@ -45,7 +44,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     names = ("help", "list", "show", "start, in process", "night, in process")
-    print("s, shortest of each\n" + f"{'runs':>7}" + "".join(f"{name:>19}" for name in names), flush=True)
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; processor seconds, shortest of each")
+    print(+f"{'runs':>7}" + "".join(f"{name:>19}" for name in names), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         root, before = Path(folder), 0
         for size in sorted(options.sizes):

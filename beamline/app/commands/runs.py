@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, From, Roots, configuration, stored, terminal
+from beamline.app.commands.stored import Config, Data, From, Roots, stored, terminal
+from beamline.config.data_root import place_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,14 +57,13 @@ def list_command(
         found.report_left_alone()
         if not shown.rows:
             which = "No such runs" if wanted or page > 1 else "No runs"
-            console.print(f"{which} in the {store.name} of {found.config.data.root} yet.", markup=False)
+            console.print(f"{which} in the {store.name} of {found.place.root} yet.", markup=False)
             return
         runs = with_related(store, shown.runs) if health else shown.runs
         console.print(list_table(store, runs, shown.rows, health=health, width=console.width))
         _report_earlier(console, shown.earlier, newest, page)
         if source == "journal":
-            data_of = found.config.data
-            console.print(catalogue_lag(data_of.root, data_of.catalogue_address), markup=False)
+            console.print(catalogue_lag(*found.place), markup=False)
 
 
 def _report_earlier(console: Console, earlier: int | None, newest: int, page: int) -> None:
@@ -106,7 +106,7 @@ def repair_command(
     from beamline.records.logbook import logbook_files
     from beamline.records.runs.run import RunError
 
-    root, console = configuration(config, data).data.root, terminal()
+    root, console = place_of(config, data).root, terminal()
     paths = [path for path in run_files(root) if name == "all" or uid_of(path).startswith(name.lower())]
     if not paths:
         raise RunError(f"the journal of {root} has no file of a run {name!r}")
@@ -147,7 +147,7 @@ def figure_command(
     if theory is not None and reference is not None:
         raise typer.BadParameter("--theory and --with are both drawn behind the spectra: leave one out")
     roots: list[Path | None] = [*data] if data else [None]
-    first, *others = (configuration(config, root).data.root for root in roots)
+    first, *others = (place_of(config, root).root for root in roots)
     arguments = ["--journal", str(first), "--every", f"{every:g}"]
     arguments += ["--with", reference] if reference is not None else []
     arguments += [part for root in others for part in ("--with-journal", str(root))]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+
+from beamline.config.data_root import Place, place_of
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
@@ -30,11 +33,26 @@ From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
 
 @dataclass(frozen=True)
 class Stored:
-    """A configuration, its runs, and the terminal."""
+    """Runs, where they are kept, and the terminal.
 
-    config: Configuration
+    Attributes
+    ----------
+    place : Place
+    load : callable
+        Loads the whole configuration.
+    store : RunStore
+    console : Console
+    """
+
+    place: Place
+    load: Callable[[], Configuration]
     store: RunStore
     console: Console
+
+    @cached_property
+    def config(self) -> Configuration:
+        """The whole configuration; its models take a third of a second."""
+        return self.load()
 
     def report_left_alone(self) -> None:
         """Report files that are named like runs but are not."""
@@ -57,10 +75,11 @@ def stored(config: str, data: Path | None, source: str) -> Iterator[Stored]:
     """
     from beamline.records.runs.store import open_runs
 
-    chosen = configuration(config, data)
-    store = open_runs(source, chosen.data.root, chosen.data.catalogue_address, chosen.data.catalogue_key())
+    place = place_of(config, data)
+    load = partial(configuration, config, data)
+    store = open_runs(source, *place, None if source == "journal" else load().data.catalogue_key())
     try:
-        yield Stored(chosen, store, terminal())
+        yield Stored(place, load, store, terminal())
     finally:
         store.close()
 

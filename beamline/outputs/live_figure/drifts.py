@@ -139,18 +139,15 @@ def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[
     x = dwells["x"][np.cumsum([each.size for each in seconds]) - 1] if begun else np.empty(0)
     columns = [_excess(each) for each in begun]
     residual = [_residual(each, log) for each in begun]
-    needed = [
-        _needed(each, float(np.nanmean(dwell)), point, log.scan.num_slots)
-        for each, dwell in zip(begun, seconds, strict=True)
-    ]
+    slots = log.scan.num_slots
+    given = [_given(each, float(np.nanmean(dwell)), point, slots) for each, dwell in zip(begun, seconds, strict=True)]
+    needed = hours_to(*np.moveaxis(np.array(given), 1, 0)) if given else ()
     return {
         "excess": Curve(x, *np.array(columns).reshape(-1, 3).T),
         "residual": curve(x, *(100 * np.array(residual).reshape(-1, 2).T)),
         "x": x,
         "spent": np.cumsum([each.sum() / HOUR for each in seconds]),
-        "needed": [Curve(x, *np.array([each[slot] for each in needed]).T) for slot in range(log.scan.num_slots)]
-        if needed
-        else [],
+        "needed": [Curve(x, *(each[:, slot] for each in needed)) for slot in range(slots)] if given else [],
     }
 
 
@@ -175,17 +172,15 @@ def _residual(log: PassLog, content: DwellLog) -> tuple[float, float]:
     return float(spectrum["residual"][last]), float(spectrum["residual_stddev"][last])
 
 
-def _needed(log: PassLog, seconds: float, point: int | None, slots: int) -> list[tuple[float, float, float]]:
-    """For each slot the total hours of dwelling until 3 standard deviations at a point, with their interval.
+def _given(log: PassLog, seconds: float, point: int | None, slots: int) -> Array:
+    """Transient of each slot at a point, its standard deviation, and the hours spent on it, shape (3, S).
 
     From the result at the end of a pass, whose errors include over-dispersion; before that from the sums.
     """
     if point is None or point not in log.sums:
-        return [(np.nan, np.nan, np.nan)] * slots
+        return np.full((3, slots), np.nan)
     (value, stddev), dwells = log.sums[point]
-    spent = dwells / log.pattern * log.planned * seconds / HOUR
     result = log.results.get("spectrum") or log.results.get("trace")
     if result is not None and "transient" in result:
         value, stddev = (np.asarray(result[key])[:, point] for key in ("transient", "transient_stddev"))
-    found = hours_to(value, stddev, spent)
-    return list(zip(*(each.tolist() for each in found), strict=True))
+    return np.array([value, stddev, np.full(slots, dwells / log.pattern * log.planned * seconds / HOUR)])

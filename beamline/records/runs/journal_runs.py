@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from beamline.records.catalogue.wanted import Wanted
@@ -10,10 +10,10 @@ from beamline.records.journal import damage, journal_directory, read, run_file
 from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
-from beamline.records.logbook import Corrections, read_logbook
+from beamline.records.logbook import Correction, Corrections, Note, read_logbook
 from beamline.records.runs.matching import by_raw_run, is_named, listed_rows, matching, page_of
 from beamline.records.runs.run import Document, Run, in_order
-from beamline.records.runs.run_index import RunIndex
+from beamline.records.runs.run_index import ListedRun, RunIndex
 
 
 class JournalRuns:
@@ -33,6 +33,8 @@ class JournalRuns:
         self._left_alone: dict[str, str] = {}
         self._corrections: Corrections | None = None
         self._names: dict[str, str] = {}
+        self._seen: tuple[Mapping[str, ListedRun], list[Correction], list[Note]] | None = None
+        self._in_order: list[Run] = []
         self._index = RunIndex(journal_directory(self._root).parent)
 
     @property
@@ -62,7 +64,7 @@ class JournalRuns:
 
     def listed(self) -> list[Run]:
         """All runs in order, of each start document only what the index keeps."""
-        return self._listed()
+        return list(self._listed())
 
     def where(self, fits: Callable[[Run], bool]) -> list[Run]:
         """Runs with their whole documents whose entries in the index fit, in order; only their files are read."""
@@ -74,9 +76,12 @@ class JournalRuns:
 
     def _listed(self) -> list[Run]:
         """All runs in order, each with what the index has of it."""
-        logbook = read_logbook(self._root)
+        logbook, listed = read_logbook(self._root), self._index.listed()
+        seen = listed, logbook.corrections, logbook.notes
+        if self._seen is not None and self._seen[0] is listed and self._seen[1:] == seen[1:]:
+            return self._in_order
+        self._seen = seen
         self._corrections, notes = Corrections(logbook.corrections), logbook.notes_by_run()
-        listed = self._index.listed()
         self._left_alone = dict(self._index.odd)
         self._names = {}
         found = []
@@ -87,7 +92,8 @@ class JournalRuns:
                 found.append(run)
             elif each.why:
                 self._left_alone[name] = each.why
-        return in_order(found)
+        self._in_order = in_order(found)
+        return self._in_order
 
     def _read(self, listed: Iterable[Run]) -> Iterator[Run]:
         """The same runs with their whole documents; without those whose files were moved away meanwhile."""
@@ -101,7 +107,7 @@ class JournalRuns:
 
     def damage(self, run: Run) -> str:
         """What of a run's file is damaged, and what the run lacks for it; looked for once."""
-        path = run_file(self._root, run.uid)
+        path = self._file(run.uid)
         looked_at = path, path.stat().st_mtime_ns
         if looked_at not in self._damage:
             self._damage[looked_at] = damage(path)
@@ -109,7 +115,7 @@ class JournalRuns:
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
         """The documents of a run as they were announced, but corrected; of a damaged one, those that can be used."""
-        path = run_file(self._root, uid)
+        path = self._file(uid)
         if self._corrections is None:
             self._corrections = Corrections(read_logbook(self._root).corrections)
         return _corrected(iter(read(path)) if damage(path) else RunReader(path).documents(), self._corrections)
@@ -118,7 +124,12 @@ class JournalRuns:
         """Events by stream; a run without its end, or with damage, is read for it."""
         if run.stop is not None and not self.damage(run):
             return dict(run.stop.get("num_events", {}))
-        return count_events(read(run_file(self._root, run.uid)))
+        return count_events(read(self._file(run.uid)))
+
+    def _file(self, uid: str) -> Path:
+        """The file of a run; the folder is searched only for one that has not been listed."""
+        path = journal_directory(self._root) / self._names.get(uid, "")
+        return path if uid in self._names and path.is_file() else run_file(self._root, uid)
 
     def close(self) -> None:
         """Nothing to close."""

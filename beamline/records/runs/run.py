@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -45,16 +44,16 @@ class Run:
     running: bool = False
     notes: tuple[Note, ...] = ()
 
-    @cached_property
+    @property
     def uid(self) -> str:
         return str(self.start["uid"])
 
-    @cached_property
+    @property
     def time(self) -> float:
         """Start time, seconds since 1970."""
         return float(self.start.get("time", 0.0))
 
-    @cached_property
+    @property
     def raw_uid(self) -> str | None:
         """Uid of its raw run; None if it is a raw run itself."""
         return self.start.get("analysis_of")
