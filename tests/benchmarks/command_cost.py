@@ -1,7 +1,8 @@
 """Processor time of commands that read a journal, against its number of runs.
 
-Run it with ``python -m tests.benchmarks.command_cost``. Each command is a process of its own, as a user starts it; the shortest of some repeats counts: other programs only
-add time. A session's start is its part that depends on the journal: sealing what a crash left open.
+Run it with ``python -m tests.benchmarks.command_cost``. Each command is a process of its own, as a user starts it; the
+shortest of some repeats counts. A session's start is its part that depends on the journal: sealing what a crash left
+open.
 """
 
 from __future__ import annotations
