@@ -56,14 +56,14 @@ class ConfigurationError(Exception):
     """The configuration is invalid; the message names every wrong entry."""
 
 
-class Place(NamedTuple):
+class DataPlace(NamedTuple):
     """The data root, and the address of the catalogue."""
 
     root: Path
     catalogue: str
 
 
-def place_of(source: str | Path, root: Path | None = None) -> Place:
+def place_of(source: str | Path, root: Path | None = None) -> DataPlace:
     """Where a configuration keeps its data; nothing else of it is looked at.
 
     Parameters
@@ -87,7 +87,7 @@ def place_of(source: str | Path, root: Path | None = None) -> Place:
         there = root or Path(filled_root(data.get("root", DEFAULT), values))
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from error
-    return Place(there, address(data.get("catalogue", ""), there))
+    return DataPlace(there, address(data.get("catalogue", ""), there))
 
 
 def address(catalogue: str, root: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from beamline.config.data_root import Place, place_of
+from beamline.config.data_root import DataPlace, place_of
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
@@ -37,14 +37,14 @@ class Stored:
 
     Attributes
     ----------
-    place : Place
+    place : DataPlace
     load : callable
         Loads the whole configuration.
     store : RunStore
     console : Console
     """
 
-    place: Place
+    place: DataPlace
     load: Callable[[], Configuration]
     store: RunStore
     console: Console
