@@ -30,7 +30,8 @@ class PatternBackground:
     level, slope : float
         Counts a pixel at the middle, and their change per 1/angstrom.
     amount : float
-        Of the pattern of the windows; 0 without it.
+        Of the pattern of the windows; 0 without it. Where there is next to nothing of them it may be below 0 by its
+        error: the line is right with this amount only.
     stddev : ndarray, shape (2,) or (3,)
         Of level, slope and amount. Where the background is no such curve they are larger by the root of chi-square
         over its degrees of freedom.
@@ -76,7 +77,7 @@ def fit_background(pattern: PowderPattern, windows: PowderPattern | None = None)
     for _ in range(ROUNDS):
         stddev = np.hypot(pattern.stddev, amount * noise)
         values, covariance, scatter = _least_squares(basis[kept], pattern.value[kept], stddev[kept])
-        amount = max(float(values[2]), 0.0) if windows is not None else 0.0
+        amount = float(values[2]) if windows is not None else 0.0
         expected = basis @ values
         below = pattern.value - expected < ABOVE * stddev + CURVED * np.abs(expected)
         if (below == kept).all():

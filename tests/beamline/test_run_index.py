@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -183,3 +184,22 @@ def test_a_run_or_a_note_that_comes_later_is_listed(tmp_path: Path) -> None:
     announced(journal, later)
     journal.close()
     assert uid_of_run(later) in [run.uid for run in store.listed()]
+
+
+def test_a_run_that_is_moved_away_while_it_is_written_is_not_listed(tmp_path: Path) -> None:
+    """The root of the data, or the folder of its journal: both have the one index."""
+    uids = measure(tmp_path, 1)
+    unended = raw_run(1, seed=8, scan_id=8)
+    journal = Journal(tmp_path, min_free_bytes=0)
+    announced(journal, unended[:-1])
+    journal.close()
+    stores = [JournalRuns(tmp_path), JournalRuns(tmp_path / "journal")]
+    file = run_file(tmp_path, uid_of_run(unended))
+    with file.open("rb") as written:
+        fcntl.flock(written, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for store in stores:
+            assert {run.uid for run in store.listed()} == {*uids, uid_of_run(unended)}
+        file.unlink()
+        for store in stores:
+            assert [run.uid for run in store.listed()] == uids
+    assert [each.parent for each in tmp_path.rglob(FILE)] == [tmp_path]

@@ -105,6 +105,19 @@ def test_line_and_windows_below_the_lines_are_found_with_their_errors() -> None:
     assert np.abs(pulls).max() < 4.5
 
 
+def test_nothing_is_left_of_a_background_without_windows() -> None:
+    """Their amount scatters around 0; line and amount together are what was made, whatever its sign."""
+    q, amounts = np.linspace(1.2, 2.8, 300), []
+    windows = PowderPattern(q, 90 + 60 * np.exp(-(((q - 1.83) / 0.15) ** 2)), np.full(300, 0.1))
+    for seed in range(8):
+        noise = np.random.default_rng(seed).standard_normal(300)
+        found = fit_background(PowderPattern(q, 100 - 8 * q + noise, np.ones(300)), windows)
+        rest = 100 - 8 * q + noise - found.line(q) - found.amount * windows.value
+        assert rest.mean() == pytest.approx(0, abs=0.05)
+        amounts.append(found.amount / found.stddev[2])
+    assert min(amounts) < 0 < max(amounts) and np.abs(amounts).max() < 4
+
+
 def test_a_background_that_cannot_be_told_is_refused() -> None:
     q = np.linspace(1, 2, 50)
     flat = PowderPattern(q, np.ones(50), np.full(50, 0.1))

@@ -35,7 +35,7 @@ class JournalRuns:
         self._names: dict[str, str] = {}
         self._seen: tuple[Mapping[str, ListedRun], list[Correction], list[Note]] | None = None
         self._in_order: list[Run] = []
-        self._index = RunIndex(journal_directory(self._root).parent)
+        self._index = RunIndex(self._root)
 
     @property
     def left_alone(self) -> dict[str, str]:

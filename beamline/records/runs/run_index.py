@@ -57,13 +57,13 @@ class RunIndex:
 
     Parameters
     ----------
-    root : Path
-        The data root.
+    root : path
+        The data root, or the folder of the journal in it.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._path = root / FILE
+    def __init__(self, root: str | Path) -> None:
+        self._folder = journal_directory(root)
+        self._path = self._folder.parent / FILE
         self._known: Known | None = None
         self._listed: dict[str, ListedRun] = {}
         self.odd: dict[str, str] = {}
@@ -76,22 +76,21 @@ class RunIndex:
     def listed(self) -> dict[str, ListedRun]:
         """All runs as they are now, by the name of their file, the earliest first; the same mapping if none changed."""
         before = self._stored() if self._known is None else self._known
-        folder = journal_directory(self._root)
         found, kept = dict[str, ListedRun](), Known()
         odd, changed = dict[str, str](), False
-        for name, state in run_states(self._root, odd).items():
+        for name, state in run_states(self._folder, odd).items():
             row = before.get(name)
             if row is not None and row[0] == state.size and row[1] == state.changed:
                 found[name], kept[name] = ListedRun(*row[2:]), row
                 continue
-            is_whole, found[name] = _look(folder / name)
+            is_whole, found[name] = _look(self._folder / name)
             if is_whole:
                 kept[name] = [*state, *found[name]]
                 changed = True
         changed = changed or len(kept) != len(before)
         if changed:
             self._store(kept)
-        if changed or self._known is None or len(found) != len(kept) or odd != self.odd:
+        if changed or len(found) != len(kept) or len(found) != len(self._listed) or odd != self.odd:
             self._listed = found
         self._known, self.odd = kept, odd
         return self._listed
