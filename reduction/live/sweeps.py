@@ -87,7 +87,8 @@ class SweepStore:
         """A note about each sweep that lacks points, since too many frames around them are lost."""
         found = []
         for (uid, segment), each in zip(self._with_frames(), shares, strict=True):
-            if (missing := grid[~each.weight.any(axis=1)]).size:
+            missing = grid[~each.weight.any(axis=1)]
+            if missing.size and each.frames.size:  # a sweep without any does not count
                 listed = ", ".join(f"{energy:.7g}" for energy in missing[:NAMED]) + ", ..." * (missing.size > NAMED)
                 found.append(
                     f"Sweep {segment + 1} of pass {uids.index(uid) + 1} has no value at {listed} keV: too many frames"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_ioc.physics.frames import FrameCounts, frame_i0
+from sim_ioc.physics.pair_chain import warm_up
 from sim_ioc.physics.world import World
 from sim_ioc.records.busy import BusyRecord
 from sim_ioc.records.channels import Limits
@@ -55,7 +56,9 @@ class SimFrames(SimDevice):
         phases = world.model.num_phases
         self.most = min(MOST_FRAMES, LARGEST // phases)
         self.time = analog_out(0.1, Shown("s", 6), Limits(*FRAME_S), "length of a frame, beamline seconds")
-        self.number = long_out(self.most, Shown("frames"), Limits(1, self.most), "frames after which Acquire is done")
+        self.number = long_out(
+            self.most, Shown("frames"), Limits(1, self.most), "frames after which Acquire is done", self._get_ready
+        )
         self.taken = long_in(0, Shown("frames"), "frames in the buffer")
         self.sweep = long_in(0, Shown(), "number of the last acquisition")
         self._busy = BusyRecord(
@@ -80,6 +83,10 @@ class SimFrames(SimDevice):
             f"{prefix}Acquire": self._busy.record,
             **{prefix + name: record for name, record in self.buffer.items()},
         }
+
+    async def _get_ready(self, _: int) -> None:
+        """Load the kernels before the first frame, which would hold up the whole server."""
+        self.spawn(asyncio.to_thread(warm_up))
 
     def _start(self) -> None:
         self._stop.clear()
