@@ -56,9 +56,7 @@ class SimFrames(SimDevice):
         phases = world.model.num_phases
         self.most = min(MOST_FRAMES, LARGEST // phases)
         self.time = analog_out(0.1, Shown("s", 6), Limits(*FRAME_S), "length of a frame, beamline seconds")
-        self.number = long_out(
-            self.most, Shown("frames"), Limits(1, self.most), "frames after which Acquire is done", self._get_ready
-        )
+        self.number = long_out(self.most, Shown("frames"), Limits(1, self.most), "frames after which Acquire is done")
         self.taken = long_in(0, Shown("frames"), "frames in the buffer")
         self.sweep = long_in(0, Shown(), "number of the last acquisition")
         self._busy = BusyRecord(
@@ -84,10 +82,6 @@ class SimFrames(SimDevice):
             **{prefix + name: record for name, record in self.buffer.items()},
         }
 
-    async def _get_ready(self, _: int) -> None:
-        """Load the kernels before the first frame, which would hold up the whole server."""
-        self.spawn(asyncio.to_thread(warm_up))
-
     def _start(self) -> None:
         self._stop.clear()
         self.spawn(self._acquire(self._world.clock.now()))
@@ -97,6 +91,7 @@ class SimFrames(SimDevice):
         counts, frames = FrameCounts(self._world, start_s, self._rng), list[Frame]()
         await self.sweep.post(self.sweep.value + 1)
         stopping = asyncio.ensure_future(self._stopped())
+        await asyncio.to_thread(warm_up)  # the first frame would hold up the server while kernels are loaded
         while len(frames) < int(self.number.value):
             end_s = start_s + (len(frames) + 1) * frame_s
             if clock.now() < end_s and not stopping.done():

@@ -155,7 +155,7 @@ def test_the_pulls_of_many_sweeps(reference):
     pulls, sums = pulls_and_sums(reference, 100)
     assert pulls.std() == pytest.approx(1, abs=0.03)
     assert abs(pulls.mean(axis=0)).max() * np.sqrt(100) < 4.5
-    assert sums.std() == pytest.approx(1, abs=0.05)
+    assert sums.std() == pytest.approx(1, abs=0.13)  # its standard deviation is 0.037: those of one sweep are alike
 
 
 def test_weights_give_the_value_at_the_point():
