@@ -50,6 +50,8 @@ class AreaDetectorHdf5(CountingDetector):
     write_mode = Cpt(Setting, "HDF1:FileWriteMode", put_complete=True, kind="omitted")
     lazy_open = Cpt(Setting, "HDF1:LazyOpen", put_complete=True, kind="omitted")
     """1: the file is opened by the first frame, whose size the plugin need not know before."""
+    auto_increment = Cpt(Setting, "HDF1:AutoIncrement", put_complete=True, kind="omitted")
+    """1: each file has a number of its own; without it the images of a run would replace each other."""
     number_of_frames = Cpt(Setting, "HDF1:NumCapture", put_complete=True, kind="omitted")
     capture = Cpt(Setting, "HDF1:Capture", kind="omitted")
     message = Cpt(CharacterArray, "HDF1:WriteMessage", kind="omitted")
@@ -68,8 +70,9 @@ class AreaDetectorHdf5(CountingDetector):
             raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
         for signal, value in (
             (self.callbacks, 1), (self.write_mode, STREAM), (self.lazy_open, 1), (self.number_of_frames, 1),
-            (self.wait_for_plugins, 1), (self.create_directory, FOLDERS_MADE), (self.file_path, self.folder.get()),
-            (self.file_name, str(uuid4())), (self.file_template, self.template.get()),
+            (self.auto_increment, 1), (self.wait_for_plugins, 1), (self.create_directory, FOLDERS_MADE),
+            (self.file_path, self.folder.get()), (self.file_name, str(uuid4())),
+            (self.file_template, self.template.get()),
         ):  # fmt: skip
             signal.set(value).wait(END_TIMEOUT)
         return super().stage()

@@ -33,12 +33,14 @@ class SimHdf5Plugin(SimDevice):
         self._capture = states("Done", ("Done", "Capture"), "busy", "1 until the frames are written", self._put_capture)
         self._folders = long_out(0, Shown(), Limits(-100, 0), "below 0: so many folders of the path may be made")
         self._number = long_out(0, Shown(), Limits(0, 2**31 - 1), "number of the next file")
+        self._increments = states("Yes", ("No", "Yes"), "bo", "whether the next file has the next number")
         self._captured = long_in(0, Shown(), "frames in the file")
         named = {
             "EnableCallbacks": self._enabled, "FileWriteMode": self._mode, "Capture": self._capture,
             "NumCapture": long_out(1, Shown(), Limits(1, 1), "frames of a file"), "NumCaptured_RBV": self._captured,
             "FilePath": self._path, "FileName": self._name, "FileTemplate": self._template,
-            "FileNumber": self._number, "FullFileName_RBV": self._full, "WriteMessage": self._message,
+            "FileNumber": self._number, "AutoIncrement": self._increments,
+            "FullFileName_RBV": self._full, "WriteMessage": self._message,
             "CreateDirectory": self._folders,
             "LazyOpen": states("No", ("No", "Yes"), "bo", "whether the first frame opens the file"),
         }  # fmt: skip
@@ -64,5 +66,6 @@ class SimHdf5Plugin(SimDevice):
             await self._message.post("")
             await self._full.post(str(file), always=True)
             await self._captured.post(1)
-            await self._number.post(number + 1)
+            if self._increments.value == "Yes":
+                await self._number.post(number + 1)
         await self._capture.post("Done")

@@ -100,15 +100,17 @@ def test_the_plugin_writes_one_image_a_count_and_names_a_folder_that_cannot_be_m
             camera.stage()
         camera.folder.put(str(tmp_path / "images"))
         camera.preset_time.set(2.0).wait(5)
+        camera.auto_increment.set(0).wait(5)  # by somebody else
         files = []
-        for _ in range(2):
+        for images in (1, 2):
             camera.stage()
-            camera.trigger().wait(10)
-            read = camera.read()
-            assert (read["camera_captured"]["value"], read["camera_exposure"]["value"]) == (1, 2.0)
-            files.append(Path(read["camera_file"]["value"]))
+            for _ in range(images):
+                camera.trigger().wait(10)
+                read = camera.read()
+                assert (read["camera_captured"]["value"], read["camera_exposure"]["value"]) == (1, 2.0)
+                files.append(Path(read["camera_file"]["value"]))
             camera.unstage()
-        assert len(set(files)) == 2 and all(file.parent == tmp_path / "images" for file in files)
+        assert len(set(files)) == 3 and all(file.parent == tmp_path / "images" for file in files)
         assert read_image(files[0]).shape == (195, 487) and read_image(files[0]).max() > 20
         (tmp_path / "file").write_text("")
         camera.folder.put(str(tmp_path / "file"))
