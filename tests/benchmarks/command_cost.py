@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     names = ("help", "list", "show", "start, in process", "night, in process")
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; processor seconds, shortest of each")
-    print(+f"{'runs':>7}" + "".join(f"{name:>19}" for name in names), flush=True)
+    print(f"{'runs':>7}" + "".join(f"{name:>19}" for name in names), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         root, before = Path(folder), 0
         for size in sorted(options.sizes):

@@ -66,11 +66,11 @@ def viewers(root: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-async def view(url: str) -> None:
+async def view(url: str, viewers: int = VIEWERS) -> None:
     """Pull for ever, each viewer with what it has."""
 
     async def one(client: httpx.AsyncClient, number: int) -> None:
-        await asyncio.sleep(EVERY * number / VIEWERS)
+        await asyncio.sleep(EVERY * number / viewers)
         version = ""
         while True:
             with contextlib.suppress(httpx.HTTPError):
@@ -79,7 +79,7 @@ async def view(url: str) -> None:
             await asyncio.sleep(EVERY)
 
     async with httpx.AsyncClient(base_url=url, timeout=30.0) as client:
-        await asyncio.gather(*(one(client, number) for number in range(VIEWERS)))
+        await asyncio.gather(*(one(client, number) for number in range(viewers)))
 
 
 def to_the_screen(passes: int) -> None:

@@ -66,6 +66,16 @@ def documents(number: int, samples: np.ndarray, second: bool = False) -> Iterato
     yield "stop", {"run_start": uid, "exit_status": "success"}
 
 
+def pass_costs(reducer: LiveReducer, number: int, samples: np.ndarray, second: bool = False) -> dict[str, list[float]]:
+    """Milliseconds of each document of a pass in the live callback, by its name."""
+    costs: dict[str, list[float]] = {}
+    for name, doc in documents(number, samples, second):
+        began = time.perf_counter()
+        reducer(name, doc)
+        costs.setdefault(name, []).append(1e3 * (time.perf_counter() - began))
+    return costs
+
+
 def whole_callback(samples: np.ndarray) -> None:
     """Cost of an event in the live callback, from raw to reduced document, with one counter and with two."""
     print("the whole live callback, from raw to reduced document, and at the end of a pass")
@@ -74,11 +84,7 @@ def whole_callback(samples: np.ndarray) -> None:
         reducer = LiveReducer(lambda name, doc: None)
         print(f"{1 + second} counter{'s' if second else ''}")
         for number in range(WHOLE):
-            costs: dict[str, list[float]] = {"event": [], "stop": []}
-            for name, doc in documents(number, samples, second):
-                began = time.perf_counter()
-                reducer(name, doc)
-                costs.setdefault(name, []).append(1e3 * (time.perf_counter() - began))
+            costs = pass_costs(reducer, number, samples, second)
             medians[second] = float(np.median(costs["event"][5:]))
             if number in (0, 1, WHOLE - 1):
                 tail = np.percentile(costs["event"][5:], 99)
