@@ -15,6 +15,13 @@ class BlockError(ValueError):
     """A block is invalid or out of order; the message names it."""
 
 
+def unwritable(array: NDArray[Any]) -> NDArray[Any]:
+    """The same memory, not to be written: of one type for numba, which else compiles anew for a mapped file."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class Block:
     """Consecutive shots.
@@ -38,6 +45,12 @@ class Block:
     shots: NDArray[Any]
     missing: int = 0
     monitor: NDArray[np.int16] | None = None
+
+    def __post_init__(self) -> None:
+        """Leave shots and monitor as they are, but not to be written through this block."""
+        object.__setattr__(self, "shots", unwritable(self.shots))
+        if self.monitor is not None:
+            object.__setattr__(self, "monitor", unwritable(self.monitor))
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.kernel_cache import kernel
-from reduction.shots.block import BitBlock, BlockError
+from reduction.shots.block import BitBlock, BlockError, unwritable
 from reduction.shots.kernels.layout import BITS_PER_WORD
 
 Tags = NDArray[np.uint64]
@@ -61,7 +61,7 @@ class TaggedBlock:
         """
         self._check()
         words = np.zeros(-(-(self.clock.size - 1) * self.bunches // BITS_PER_WORD), np.uint64)
-        if (wrong := mark_tags(self.photons, self.clock, self.bunches, words)) != IN_ORDER:
+        if (wrong := mark_tags(unwritable(self.photons), unwritable(self.clock), self.bunches, words)) != IN_ORDER:
             raise self._error(f"photon tag {wrong} is earlier than the one before it")
         return BitBlock(self.number, self.first_phase, words, (self.clock.size - 1) * self.bunches, self.missing)
 
@@ -75,7 +75,7 @@ class TaggedBlock:
         usual = span // (self.clock.size - 1)
         if not 2 * self.bunches <= usual <= LONGEST // self.bunches:
             raise self._error(f"{usual} units from tick to tick are too many or too few for {self.bunches} gates")
-        if (tick := first_odd_tick(self.clock, usual, usual // (2 * self.bunches))) != IN_ORDER:
+        if (tick := first_odd_tick(unwritable(self.clock), usual, usual // (2 * self.bunches))) != IN_ORDER:
             step = int(self.clock[tick]) - int(self.clock[tick - 1])
             raise self._error(
                 f"tick {tick} of the bunch clock is {step} units after the one before, others {usual}: a tick is"

@@ -41,9 +41,9 @@ def walk(
     sets, number, size = states.shape
     for i in range(number):
         phase = (begin + i) % hit.shape[0]
-        states[:, i] = state
-        for c in range(sets):
+        for c in range(sets):  # numba compiles seconds for the message of an assignment of arrays
             for s in range(size):
+                states[c, i, s] = state[c, s]
                 hits[c, i, s] = rng.binomial(state[c, s], hit[phase, c, s])
         state[:] = 0
         for c in range(sets):

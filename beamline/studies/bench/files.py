@@ -15,7 +15,7 @@ import numpy as np
 
 from beamline.records.shot_files.file import COLUMNS, ROWS, ShotReader
 from beamline.records.shot_files.live import LiveShots, ShotUpdate
-from beamline.studies.bench import row_ways
+from beamline.studies.bench import cores, row_ways
 from beamline.studies.bench.rows import BenchRow
 from beamline.studies.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, ExampleShots, read_words
 from beamline.studies.bench.timing import interleaved, ratio
@@ -92,6 +92,7 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
         rows = [*from_a_row(path, rounds), *row_ways.measure(second.heights, Path(folder), rounds // 2)]
         big = Path(folder) / "big.h5"
         write_file(big, second.heights, BIG_ROWS)
+        rows += cores.measure(big, BIG_ROWS)
         command = [sys.executable, "-c", MEMORY, str(big), str(BIG_ROWS)]
         output = subprocess.run(command, capture_output=True, text=True, check=True)
         size = big.stat().st_size / 1e9
