@@ -163,8 +163,7 @@ FALSE_ALARM = 1e-4
 """How often the largest of all pulls is beyond the limit by chance."""
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("share", ["0.1", "1"])
+@pytest.mark.parametrize("share", ["0.1", pytest.param("1", marks=pytest.mark.long)])
 @pytest.mark.timeout(3600)
 def test_a_campaign_goes_on_after_an_interruption_and_ends_with_figures_and_a_table(tmp_path: Path, share: str) -> None:
     command, before = _campaign(tmp_path, share), ""
@@ -185,4 +184,4 @@ def test_a_campaign_goes_on_after_an_interruption_and_ends_with_figures_and_a_ta
     assert {path.stem for path in (tmp_path / "figures").glob("*.png")} == FIGURES
     assert {path.stem for path in (tmp_path / "figures").glob("*.pdf")} == FIGURES
     pulls = _pulls(done.stdout)
-    assert len(pulls) > 25 and max(map(abs, pulls)) < norm.isf(FALSE_ALARM / 2 / len(pulls)), done.stdout
+    assert len(pulls) > 20 and max(map(abs, pulls)) < norm.isf(FALSE_ALARM / 2 / len(pulls)), done.stdout
