@@ -83,7 +83,7 @@ class Deadlines:
 
 
 _OF_PROCESS = Deadlines()
-"""The one of this process: a status has no owner that could hand it one."""
+"""That of the process, as libca's context is: devices are made one by one, and have nothing in common to hold it."""
 
 
 def call_later(seconds: float, function: Callable[[], None]) -> Deadline:
