@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.config.forecast import ForecastFileError, read_forecast
+from beamline.records.forecast.changes import of_beam
 from beamline.records.forecast.expected import ExpectedSample
 from beamline.records.forecast.rates import photons_a_pulse
 from plans.compilation.edges import find_edge
@@ -68,6 +69,14 @@ def test_what_is_wrong_is_named(file: Path, text: str, words: str) -> None:
     assert done.exit_code
     with pytest.raises((ValueError, ForecastFileError), match=words):
         raise done.exception or ValueError("no error")
+
+
+def test_a_fill_pattern_that_leaves_no_bunch_between_laser_pulses_is_no_change(file: Path) -> None:
+    """Of 1.3 MHz of laser pulses; 4 bunches are 1.1 MHz, 8 are 2.2 MHz."""
+    forecast = read_forecast(file).model_copy(update={"fills": (4, 8, 48)})
+    sample = ExpectedSample(forecast, EDGE, Settings(EDGE.pre_edge, EDGE.integral))
+    fills = {name: grids for name, grids, _ in of_beam(sample, ["area"]) if "bunches" in name}
+    assert {name: grids[0].photons.shape[1] for name, grids in fills.items()} == {"8 bunches": 2, "48 bunches": 10}
 
 
 def test_the_command_prints_rates_times_and_changes(file: Path) -> None:

@@ -51,12 +51,14 @@ def of_beam(sample: ExpectedSample, quantities: Sequence[str]) -> Iterator[Varia
     """Other fill patterns, with as many photons a second and laser pulses, and other delays.
 
     With another distance between bunches a later slot is at another time: where a quantity names one, there is none.
+    A pattern without a bunch between two laser pulses is left out: no slot would be without them.
     """
     forecast = sample.forecast
     rate = forecast.beam.bunch_rate / forecast.beam.divider
     for bunches in () if any(map(_LATE.search, quantities)) else forecast.fills:
         bunch_rate = forecast.revolution * bunches
-        divider = max(2, round(bunch_rate / rate))
+        if (divider := round(bunch_rate / rate)) < 2:
+            continue
         beam = forecast.beam.model_copy(update={"bunch_rate": bunch_rate, "divider": divider})
         yield f"{bunches} bunches", grids_of(sample.of(forecast.model_copy(update={"beam": beam}))), None
     if len(forecast.delays) == 1:
