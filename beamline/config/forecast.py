@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +105,19 @@ class TransientForecast(Section):
         return np.where(time >= 0, sum(parts), 0.0)
 
 
+class FunctionForecast(Section):
+    """A quantity of your own: a function of the points (N,) and the transients (slots, N) of one scan."""
+
+    file: Path
+    """Python file, relative to the forecast file."""
+    function: str = ""
+    """Its name in that file; by default that of the quantity."""
+    scan: Literal["energy", "delay", "fluence"] = "energy"
+    """Whose points and transients it gets."""
+    unit: str = ""
+    """Of its value."""
+
+
 class ForecastFile(Section):
     """A forecast file (TOML)."""
 
@@ -123,6 +137,8 @@ class ForecastFile(Section):
     """Numbers of equal bunches of other fill patterns, for comparison: as many photons a second in all."""
     passes: int = Field(default=4, ge=1)
     """Passes in which the time is distributed."""
+    functions: dict[str, FunctionForecast] = Field(default_factory=dict)
+    """Quantities of your own by name."""
     targets: dict[str, float | str | tuple[float, float]]
     """Quantities, each with its wanted standard error: a number, ``"10 %"``, ``"5 sigma"`` or an interval."""
 
@@ -146,6 +162,10 @@ def read_forecast(path: Path) -> ForecastFile:
     return found.model_copy(update={
         "sample": sample.model_copy(update={"spectrum": _beside(path, sample.spectrum)}),
         "transient": transient.model_copy(update={"file": _beside(path, transient.file)}),
+        "functions": {
+            name: entry.model_copy(update={"file": _beside(path, entry.file)})
+            for name, entry in found.functions.items()
+        },
     })  # fmt: skip
 
 

@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.names import TargetError
-from reduction.allocation.problem import KNOWN, Chosen, Problem, Target, TimeCosts
+from reduction.allocation.problem import Chosen, Problem, TimeCosts
 from reduction.allocation.quantities import Builder, TargetQuantity
 from reduction.allocation.shares import LEADING, best_cycles, reaching
+from reduction.allocation.wanted import KNOWN, Target
 
 Array = NDArray[np.float64]
 
 PATTERNS = ((1, 0, 0, 1), (1, 0, 1), (1, 1, 0, 1, 1), (0, 1, 0))
 """Shares of laser on and off that are compared; read from either end they are the same, so that a drift cancels."""
+
+LONGEST = 365 * 86400.0
+"""Seconds of even counting of the points that a quantity depends on."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,14 @@ def allocate(
         As the reduction of these grids.
     """
     refuse_twice(targets)
-    start = Problem(grids, PATTERNS[0], targets, known)
+    start = Problem.of(grids, PATTERNS[0], targets, known)
     even, cycles, leading = _even_cycles(start)
     chosen = leading if start.large else None
     problem = min(
         (start.with_pattern(each, cycles) for each in patterns),
         key=lambda each: _time(each, cycles, costs, least, chosen),
     )
-    of_others = [Problem(one, problem.pattern, targets, known, cycles) for one in others]
+    of_others = [Problem.of(one, problem.pattern, targets, known, cycles) for one in others]
     found, worst = best_cycles(problem, of_others, costs, cycles, least, chosen)
     return Allocation(
         problem.pattern,
@@ -121,7 +125,7 @@ def allocate(
 
 def seconds_with(
     grids: Sequence[ExpectedGrid], targets: Sequence[Target], costs: TimeCosts, shares: Allocation,
-    pattern: tuple[int, ...] | None = None,
+    pattern: tuple[int, ...] | None = None, known: Mapping[str, Builder] = KNOWN,
 ) -> float:  # fmt: skip
     """Wall time to the targets with the shares of an allocation, for a sample, a detector or a rhythm that differs.
 
@@ -132,8 +136,8 @@ def seconds_with(
     ReductionError
     """
     cycles = np.concatenate(shares.cycles)
-    problem = Problem(grids, pattern or shares.pattern, targets, cycles=cycles)
-    if (problem.limits @ problem.floor(cycles) >= 1).any():
+    problem = Problem.of(grids, pattern or shares.pattern, targets, known, cycles)
+    if (problem.wanted.limits @ problem.floor(cycles) >= 1).any():
         raise TargetError("a target is out of reach")
     return _wall(costs, problem, reaching(problem, cycles, np.ones(cycles.size)))
 
@@ -171,16 +175,30 @@ def _even_cycles(problem: Problem) -> tuple[Array, Array, list[int]]:
     """
     ones = np.ones(problem.points)
     parts, never = problem.parts(ones)[0], problem.floor(ones)
-    for (quantity, _), each, low, wanted in zip(problem.quantities, parts, never, problem.wanted, strict=True):
-        _refuse_out_of_reach(quantity, float(each.sum()), float(low), float(wanted))
-    found = np.maximum(1.0, parts.sum(axis=1) / (problem.wanted - never))
-    leading = sorted({*np.argsort(-found)[:LEADING].tolist(), *problem.weighted})
+    wanted = problem.wanted.variances
+    for quantity, each, low, variance in zip(problem.wanted.quantities, parts, never, wanted, strict=True):
+        _refuse_out_of_reach(quantity, float(each.sum()), float(low), float(variance))
+    found = np.maximum(1.0, parts.sum(axis=1) / (wanted - never))
+    _refuse_too_long(problem, found, parts, never)
+    leading = sorted({*np.argsort(-found)[:LEADING].tolist(), *problem.wanted.weighted})
     chosen = leading if problem.large else None
     cycles = reaching(problem, float(found.max()) * ones, ones, chosen)
     if problem.large:
         return np.maximum(1.0, found * float(cycles[0] / found.max())), cycles, leading
     excess = problem.counted(cycles).variance(cycles) - never
-    return np.maximum(1.0, cycles[0] * excess / (problem.wanted - never)), cycles, leading
+    return np.maximum(1.0, cycles[0] * excess / (wanted - never)), cycles, leading
+
+
+def _refuse_too_long(problem: Problem, cycles: Array, parts: Array, never: Array) -> None:
+    """Refuse targets that take more than `LONGEST` on the even grid: what is expected hardly depends on them."""
+    most = LONGEST / ((parts > 0) @ problem.cost(TimeCosts()))
+    for index in np.flatnonzero(cycles > most).tolist():
+        one, wanted = problem.wanted.quantities[index], problem.wanted.variances[index]
+        left = float(np.sqrt(parts[index].sum() / most[index] + never[index]))
+        raise TargetError(
+            f"{one.name}: an error of {wanted**0.5:.3g} {one.unit}".rstrip()
+            + f" is out of reach: {left:.3g} remains after a year; too few photons, or too small a transient there"
+        )
 
 
 def _refuse_out_of_reach(quantity: TargetQuantity, counted: float, never: float, wanted: float) -> None:
@@ -200,10 +218,10 @@ def _refuse_out_of_reach(quantity: TargetQuantity, counted: float, never: float,
 def _forecasts(problem: Problem, cycles: Array, even: Array) -> tuple[TargetForecast, ...]:
     variance, never = problem.counted(cycles).variance(cycles), problem.floor(cycles)
     each = zip(
-        problem.quantities, problem.values, *np.sqrt([problem.wanted, variance, never]).tolist(), even.tolist(),
-        strict=True,
+        problem.wanted.quantities, problem.wanted.values,
+        *np.sqrt([problem.wanted.variances, variance, never]).tolist(), even.tolist(), strict=True,
     )  # fmt: skip
     return tuple(
         TargetForecast(quantity.name, quantity.unit, value.value, wanted, stddev, low, needed)
-        for (quantity, _), value, wanted, stddev, low, needed in each
+        for quantity, value, wanted, stddev, low, needed in each
     )

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.allocation.expected import ExpectedGrid
-from reduction.allocation.fitted import FITTED
-from reduction.allocation.names import wanted_error, weight_of
 from reduction.allocation.predicted import PredictedGrid, floor, predicted
-from reduction.allocation.quantities import SPECTRAL, Builder, Linearised, TargetQuantity, built
+from reduction.allocation.quantities import Builder
+from reduction.allocation.wanted import KNOWN, Target, Wanted
 
 Array = NDArray[np.float64]
 Chosen = Sequence[int] | None
@@ -28,24 +25,6 @@ KEPT = 4
 """Predictions of a grid for other times."""
 MANY = 2000
 """Points from which on everything is predicted as few times as possible."""
-KNOWN: Mapping[str, Builder] = {**SPECTRAL, **FITTED}
-"""Quantities by name."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A quantity and the standard error that is wanted of it.
-
-    Attributes
-    ----------
-    quantity : str
-        By name, as in `KNOWN`.
-    wanted : float, str or pair of float
-        See `reduction.allocation.names.wanted_error`.
-    """
-
-    quantity: str
-    wanted: Any
 
 
 @dataclass(frozen=True)
@@ -84,65 +63,35 @@ class Problem:
 
     Parameters
     ----------
-    grids : sequence of ExpectedGrid
-    pattern : tuple of int
-    targets : sequence of Target
-    known : mapping
-    cycles : ndarray, shape (N,), optional
-        Times for which what all points share is predicted; one cycle by default.
+    base : sequence of PredictedGrid
+        With one cycle at each point.
+    wanted : Wanted
     """
 
-    def __init__(
-        self, grids: Sequence[ExpectedGrid], pattern: tuple[int, ...], targets: Sequence[Target],
+    def __init__(self, base: Sequence[PredictedGrid], wanted: Wanted) -> None:
+        self.base, self.wanted = base, wanted
+        self.sizes = np.cumsum([each.grid.points for each in base])[:-1]
+        self._kept = [[each] for each in base]
+
+    @classmethod
+    def of(
+        cls, grids: Sequence[ExpectedGrid], pattern: tuple[int, ...], targets: Sequence[Target],
         known: Mapping[str, Builder] = KNOWN, cycles: Array | None = None,
-    ) -> None:  # fmt: skip
-        self.sizes = np.cumsum([grid.points for grid in grids])[:-1]
-        self.pattern, self._targets, self._known = pattern, targets, known
-        times = self.split(np.ones(sum(grid.points for grid in grids)) if cycles is None else cycles)
-        self.base = [
-            predicted(grid, pattern, part).at(np.ones_like(part)) for grid, part in zip(grids, times, strict=True)
-        ]
-        self._kept = [[each] for each in self.base]
-
-    @cached_property
-    def quantities(self) -> list[tuple[TargetQuantity, Any]]:
-        """Each with what is wanted."""
-        return [(one, each.wanted) for each in self._targets for one in built(each.quantity, self.base, self._known)]
-
-    @cached_property
-    def values(self) -> list[Linearised]:
-        """Of each quantity, with the errors of one cycle everywhere."""
-        return [quantity.linearised(self.base) for quantity, _ in self.quantities]
-
-    @cached_property
-    def wanted(self) -> Array:
-        """Variances, shape (Q,)."""
-        pairs = zip(self.quantities, self.values, strict=True)
-        return np.array([wanted_error(one.name, wanted, at.scale, one.unit) for (one, wanted), at in pairs]) ** 2
-
-    @cached_property
-    def limits(self) -> Array:
-        """What has to be 1 at most, by variances, shape (R, Q): each over the wanted one, and of targets with weights
-        the weighted mean of these."""
-        weights = np.array([weight_of(one.name, wanted) for one, wanted in self.quantities])
-        rows = np.eye(weights.size)[weights == 0]
-        if weights.any():
-            rows = np.concatenate([rows, weights[None] / weights.sum()])
-        return np.asarray(rows / self.wanted)
-
-    @property
-    def weighted(self) -> list[int]:
-        """Quantities of which a mean is wanted: without one of them it would be too small."""
-        means = self.limits[(self.limits > 0).sum(axis=1) > 1]
-        return np.flatnonzero((means > 0).any(axis=0)).tolist()
+    ) -> Problem:  # fmt: skip
+        """With what all points share predicted for some times, shape (N,); for one cycle by default."""
+        base = _predicted(grids, pattern, np.ones(sum(grid.points for grid in grids)) if cycles is None else cycles)
+        return cls(base, Wanted(targets, base, known))
 
     def with_pattern(self, pattern: tuple[int, ...], cycles: Array) -> Problem:
         """The same targets with other laser states, what all points share predicted for other times."""
         if pattern == self.pattern:
             return self.counted(cycles)
-        other = Problem([each.grid for each in self.base], pattern, self._targets, self._known, cycles)
-        other.__dict__.update({name: getattr(self, name) for name in ("quantities", "values", "wanted", "limits")})
-        return other
+        return Problem(_predicted([each.grid for each in self.base], pattern, cycles), self.wanted)
+
+    @property
+    def pattern(self) -> tuple[int, ...]:
+        """Laser states of a cycle."""
+        return self.base[0].pattern
 
     @property
     def _numbers(self) -> list[NDArray[np.int64]]:
@@ -156,14 +105,14 @@ class Problem:
         """Of each grid, the quantities that depend on it, and their weights, shape (those, S, N), with the errors after
         these cycles."""
         grids = [grid.at(part) for grid, part in zip(self.base, self.split(cycles), strict=True)]
-        rows = range(len(self.quantities)) if chosen is None else chosen
-        found = {row: self.quantities[row][0].linearised(grids).weights for row in rows}
+        rows = range(len(self.wanted.quantities)) if chosen is None else chosen
+        found = {row: self.wanted.quantities[row].linearised(grids).weights for row in rows}
         own = [[row for row, each in found.items() if number in each] for number in range(len(grids))]
         return [(mine, np.array([found[row][number] for row in mine])) for number, mine in enumerate(own)]
 
     def parts(self, cycles: Array, chosen: Chosen = None) -> tuple[Array, Array]:
         """Variance from one cycle at each point, shape (Q, N), and that which all share, shape (Q,)."""
-        each, common = np.zeros((len(self.quantities), cycles.size)), np.zeros(len(self.quantities))
+        each, common = np.zeros((len(self.wanted.quantities), cycles.size)), np.zeros(len(self.wanted.quantities))
         of_grids = zip(self.base, self.weights(cycles, chosen), self._numbers, strict=True)
         for grid, (rows, weights), points in of_grids:
             if rows:
@@ -216,7 +165,7 @@ class Problem:
     def _summed(
         self, weights: Sequence[tuple[list[int], Array]], of_grid: Callable[[PredictedGrid, Array], Array]
     ) -> Array:
-        total = np.zeros(len(self.quantities))
+        total = np.zeros(len(self.wanted.quantities))
         for grid, (rows, each) in zip(self.base, weights, strict=True):
             if rows:
                 total[rows] += of_grid(grid, each)
@@ -242,6 +191,12 @@ class Problem:
         other = copy(self)
         other.base = [_served(kept, part) for kept, part in zip(self._kept, self.split(cycles), strict=True)]
         return other
+
+
+def _predicted(grids: Sequence[ExpectedGrid], pattern: tuple[int, ...], cycles: Array) -> list[PredictedGrid]:
+    """Grids with what all points share after these cycles, each counted for one cycle."""
+    parts = np.split(cycles, np.cumsum([grid.points for grid in grids])[:-1])
+    return [predicted(grid, pattern, part).at(np.ones_like(part)) for grid, part in zip(grids, parts, strict=True)]
 
 
 def _served(kept: list[PredictedGrid], cycles: Array) -> PredictedGrid:

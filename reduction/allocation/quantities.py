@@ -20,7 +20,7 @@ Grids = Sequence[PredictedGrid]
 CLOSE = 0.02
 """Relative; how far a time after the pump may be from that of a slot that is meant."""
 WHERE = ("edge", "delay")
-AXES = {"mono_energy": "energy scan", "laser_delay": "delay scan", "laser_fluence": "fluence scan"}
+AXES = {"mono_energy": "an energy scan", "laser_delay": "a delay scan", "laser_fluence": "a fluence scan"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def grid_of(call: NamedQuantity, grids: Grids, axis: str) -> int:
     if len(found) == 1:
         return found[0]
     known = "; ".join(_described(each) for each in grids)
-    what = "needs edge= or delay= to name one grid of" if found else f"needs an {AXES[axis]} that is not in"
+    what = "needs edge= or delay= to name one grid of" if found else f"needs {AXES[axis]} that is not in"
     raise TargetError(f"{call.text} {what}: {known}")
 
 

@@ -52,7 +52,7 @@ class OtherModel:
     @classmethod
     def of(cls, problem: Problem, even: Array, chosen: Chosen = None) -> OtherModel:
         """Beside the cycles of an even grid."""
-        compared = list(range(len(problem.quantities))) if chosen is None else list(chosen)
+        compared = list(range(len(problem.wanted.quantities))) if chosen is None else list(chosen)
         counted = problem.counted(even)
         return cls(counted, counted.variance(even, compared)[compared], float(even[0]), compared)
 
@@ -109,12 +109,12 @@ def reaching(problem: Problem, cycles: Array, fewest: Array, chosen: Chosen = No
     The error falls in a step where slots begin to serve as references: between times that are too short and long
     enough the next one is tried half way.
     """
-    never = problem.limits @ problem.floor(cycles)
+    never = problem.wanted.limits @ problem.floor(cycles)
     short, enough, factor = 0.0, np.inf, 1.0
     close = ROUGH if problem.large else SETTLED
     for _ in range(LONGEST):
         longer = np.maximum(fewest, factor * cycles)
-        excess = problem.limits @ problem.counted(longer).variance(longer, chosen) - never
+        excess = problem.wanted.limits @ problem.counted(longer).variance(longer, chosen) - never
         step = float((excess / (1 - never)).max())
         short, enough = (factor, enough) if step > 1 else (short, factor)
         if -close < step - 1 < SETTLED or enough < short * (1 + close) or (step < 1 and not (longer > fewest).any()):
@@ -128,11 +128,11 @@ def reaching(problem: Problem, cycles: Array, fewest: Array, chosen: Chosen = No
 def _cheapest(problem: Problem, others: Sequence[OtherModel], cost: Array, cycles: Array, fewest: Array) -> Array:
     """Repeats the solution with the weights of the one before, which never takes longer: weights that are not the best
     for a solution give too large a variance."""
-    more = np.zeros((1, 1)) if problem.large else problem.limits @ problem.shared_by_point(cycles)
+    more = np.zeros((1, 1)) if problem.large else problem.wanted.limits @ problem.shared_by_point(cycles)
     levels = [problem.levels(cycles), *(other.problem.levels(cycles, other.chosen) for other in others)]
     for _ in range(ROUNDS):
         total = float(cost @ cycles)
-        parts, common = (problem.limits @ each for each in problem.parts(cycles))
+        parts, common = (problem.wanted.limits @ each for each in problem.parts(cycles))
         parts, common = parts + more, common - (more / cycles).sum(axis=1)
         limits = [np.maximum(1 - common, HALF)]
         limits += [np.full(len(other.chosen), WORST * float(cost.sum()) / total) for other in others]

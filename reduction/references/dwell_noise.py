@@ -2,8 +2,9 @@
 
 It is estimated from the data in one of two ways:
 
-* `noise_between_passes`: scatter of the laser-on/off contrast of each point from pass to pass. This is exactly the
-  noise of an on/off comparison, whatever its spectrum.
+* `noise_between_passes`: scatter of the laser-on/off contrast of each point from pass to pass, and within passes that
+  repeat their pattern of dwells from one part to the next. This is exactly the noise of an on/off comparison, whatever
+  its spectrum.
 * `noise_within_states`: scatter of the dwells of one point, pass and laser state, for a single pass. Of dwells that
   follow each other in one state, half of the mean squared difference is the variance of an on/off comparison
   on-off-off-on, for independent noise and for a random walk alike. Without enough of these the scatter of all dwells
@@ -15,7 +16,7 @@ The noise of I0 that the settings give is its least value, unless the data contr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ Array = NDArray[np.float64]
 
 ENOUGH = 12
 """Pairs of dwells in one state, one after the other, that determine the noise."""
+TINY = 1e-300
 CONTRADICTS = 2.0
 """Standard deviations of its estimate by which the variance of a dwell is below that of the settings."""
 
@@ -60,7 +62,8 @@ def dwell_noise(rows: DwellRows) -> Excess:
 
 
 def noise_between_passes(rows: DwellRows) -> Excess:
-    """From the scatter of on/off contrasts between passes; NaN if no point has two passes with both states."""
+    """From the scatter of on/off contrasts between passes or their parts; NaN if no point has two with both states."""
+    rows = replace(rows, pass_index=parts_of_passes(rows))
     contrasts, countings, factors = [], [], []
     for index in np.unique(rows.pass_index):
         of_pass = balanced(one_pass(rows, index))
@@ -71,6 +74,29 @@ def noise_between_passes(rows: DwellRows) -> Excess:
         countings.append(counting.sum(axis=0))
         factors.append(of_pass.variance_factor.sum(axis=0))
     return excess(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
+
+
+def parts_of_passes(rows: DwellRows) -> NDArray[np.int64]:
+    """Number of the part of a pass that each row belongs to, shape (R,): whole repetitions of its pattern of dwells.
+
+    Parts have 1, 1, 2, 4, ... of them: all points have the first ones, and few parts are enough for the longest.
+    """
+    found, begin = np.empty(rows.pass_index.size, np.int64), 0
+    fullest = rows.state[(rows.state != EMPTY).sum(axis=1).argmax()]
+    for index in np.unique(rows.pass_index):
+        mine = np.flatnonzero(rows.pass_index == index)
+        part = np.frexp(np.arange(mine.size) // _cycle(fullest[mine]))[1]
+        found[mine], begin = begin + part, begin + int(part[-1]) + 1
+    return found
+
+
+def _cycle(states: NDArray[np.int8]) -> int:
+    """Dwells after which laser states repeat; all of them if they never do."""
+    for length in range(2, states.size // 2 + 1):
+        same = states.size % length == 0 and (states == np.resize(states[:length], states.size)).all()
+        if same and {OFF, ON} <= set(states[:length].tolist()):
+            return length
+    return int(states.size)
 
 
 def noise_within_states(rows: DwellRows) -> Excess:
@@ -96,18 +122,26 @@ def noise_within_states(rows: DwellRows) -> Excess:
 def excess(values: Array, counting: Array, variance_factor: Array) -> Excess:
     """Variance of a dwell from the scatter of `values` (groups, members) about their group's mean.
 
-    Values that are not finite do not count. The variance of a member is ``counting + variance_factor * result``.
+    Values that are not finite do not count. The variance of a member is ``counting + variance_factor * result``, by
+    which members are weighted, after a first result without weights.
     """
     member = np.isfinite(values)
-    number = member.sum(axis=1, keepdims=True)
-    member &= number > 1
-    remaining = 1 - 1 / np.maximum(number, 1)
-    mean = np.where(member, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(number, 1)
-    squares = (np.where(member, values - mean, 0.0) ** 2).sum()
+    member &= member.sum(axis=1, keepdims=True) > 1
     counting, factor = np.where(member, counting, 0.0), np.where(member, variance_factor, 0.0)
-    per_dwell = (remaining * factor).sum()
+    first = _weighted_excess(np.where(member, values, 0.0), counting, factor, np.where(member, 1.0, 0.0))
+    if np.isnan(first.variance):
+        return first
+    weight = np.where(member, 1 / np.maximum(counting + factor * max(first.variance, 0.0), TINY), 0.0)
+    return _weighted_excess(np.where(member, values, 0.0), counting, factor, weight)
+
+
+def _weighted_excess(values: Array, counting: Array, factor: Array, weight: Array) -> Excess:
+    total = np.maximum(weight.sum(axis=1, keepdims=True), TINY)
+    mean = (weight * values).sum(axis=1, keepdims=True) / total
+    kept = weight * (1 - weight / total)
+    per_dwell = float((kept * factor).sum())
     if not per_dwell > 0:
         return Excess(float("nan"), float("nan"))
-    variance = float((squares - (remaining * counting).sum()) / per_dwell)
+    variance = float(((weight * (values - mean) ** 2).sum() - (kept * counting).sum()) / per_dwell)
     each = counting + factor * max(variance, 0.0)  # chi-square has the variance 2 for each degree of freedom
-    return Excess(variance, float(np.sqrt(2 * (remaining * each**2).sum()) / per_dwell))
+    return Excess(variance, float(np.sqrt(2 * (weight * kept * each**2).sum()) / per_dwell))

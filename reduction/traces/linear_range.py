@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,14 @@ Array = NDArray[np.float64]
 
 SHARPNESS = (0.8, 1.0, 1.3, 1.7, 2.3, 4.0, 8.0, 16.0, 32.0)
 """Sharpness of the bend from the line to the plateau; a nuisance parameter."""
+LIKELY = 2.0 ** np.arange(-0.5, 5.25, 0.5)
+"""Sharpnesses over which the position of a bend is averaged, evenly spaced in their logarithm."""
+WEIGHTS = np.exp(-0.5 * np.log(LIKELY / 4.0) ** 2)
+"""Of these before the data: normal in the logarithm about 4, the width 1."""
 RISE = 2.0
 """Likely rise of a line that bends, in heights of the data."""
+LEVELS = (0.6827, 0.9545)
+"""Of the intervals of a knee."""
 LEVEL = 0.05
 """A line is rejected at a smaller p-value."""
 
@@ -90,9 +97,12 @@ class Saturation:
     linear_up_to : float
         Largest x of the points that one line describes; the last point if the signal does not bend.
     saturates_at : float
-        Intersection of line and plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
-    interval : tuple of float
-        68 % interval of it by profile likelihood, the sharpness of the bend free.
+        Intersection of line and plateau, from ``x / (1 + (x / xs)^n)^(1/n)``, the most likely one, averaged like its
+        intervals; infinity if no bend is better.
+    interval, wide : tuple of float
+        Central intervals of 68.3 and 95.4 % of it, averaged over the sharpness of the bend, which few fluences
+        determine: the best sharpness alone, as in a profile of the likelihood, makes them too short. Where a knee
+        beyond the data is as likely, the upper end is infinity.
     initial : Tangent
         Tangent at x = 0 of a line that bends: averaged over all knees and sharpnesses of the bend, each weighted by
         how well it explains the data, and over none. Where saturation is gradual its slope is the one to quote.
@@ -105,6 +115,7 @@ class Saturation:
     linear_up_to: float
     saturates_at: float
     interval: tuple[float, float]
+    wide: tuple[float, float]
     initial: Tangent
     significance: float
 
@@ -150,18 +161,32 @@ def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
     fine = np.geomspace(near[0] / 1.1, min(near[-1] * 1.1, coarse[-1]), 600)
     bent = _profile(x, y, full, fine)
     profile = bent.chi_square.min(axis=0)
-    best = int(np.argmin(profile))
-    inside = fine[profile <= profile[best] + 1]
-    gain = max(0.0, straight - float(profile[best]))
-    bends = gain > 1 and best < fine.size - 1
+    weight = _weight_of_knees(_profile(x, y, full, fine, LIKELY).chi_square)
+    best = int(np.argmax(weight))
+    gain = max(0.0, straight - float(profile.min()))
+    bends = bool(gain > 1 and best < fine.size - 1 and profile.argmin() < fine.size - 1)
     return Saturation(
         linear=line,
         linear_up_to=float(x[number - 1]),
         saturates_at=float(fine[best]) if bends else float("inf"),
-        interval=(float(inside[0]), float(inside[-1]) if gain > 1 and inside[-1] < coarse[-1] else float("inf")),
+        interval=_central(fine, weight, LEVELS[0], bends, coarse[-1]),
+        wide=_central(fine, weight, LEVELS[1], bends, coarse[-1]),
         initial=_averaged(bent, RISE * float(np.ptp(y)), x.size - 4),
         significance=float(np.sqrt(gain)) if bends else 0.0,
     )
+
+
+def _weight_of_knees(chi_square: Array) -> Array:
+    """Probability of each knee, averaged over the sharpnesses `LIKELY`; sum 1."""
+    weight = WEIGHTS @ np.exp(-0.5 * (chi_square - chi_square.min()))
+    return np.asarray(weight / weight.sum())
+
+
+def _central(knees: Array, weight: Array, level: float, bends: bool, last: float) -> tuple[float, float]:
+    """Central interval of a knee; up to infinity for what may be a line, or reaches the `last` knee."""
+    below = np.cumsum(weight) - weight / 2
+    low, high = np.interp([0.5 - level / 2, 0.5 + level / 2], below, knees)
+    return float(low), float(high) if bends and high < last else float("inf")
 
 
 def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
@@ -197,7 +222,7 @@ class _Bent:
     reach: Array
 
 
-def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> _Bent:
+def _profile(x: Array, y: Array, covariance: Array, knees: Array, sharpnesses: Iterable[float] = SHARPNESS) -> _Bent:
     """Bent lines, their intercept and initial slope free, for each sharpness and position of the bend."""
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     one = whiten @ np.ones_like(x)
@@ -207,7 +232,7 @@ def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> _Bent:
     rest = data - one * mean
     ratio = np.maximum(x, 0.0) / knees[:, None]
     found = []
-    for sharpness in SHARPNESS:
+    for sharpness in sharpnesses:
         rise = x / (1 + ratio**sharpness) ** (1 / sharpness)
         bent = rise @ whiten.T
         middle = bent @ one / weight

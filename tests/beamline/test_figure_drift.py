@@ -9,13 +9,16 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time
+from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time, of_targets
 from beamline.outputs.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import hours_to
 from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.live_figure.pages import Page
+from beamline.outputs.live_figure.targets import hours_to_targets
+from plans.compilation.edges import find_edge
 from tests.beamline.axis_runs import two_passes
+from tests.beamline.configurations import FORECAST
 from tests.beamline.example_runs import Documents, events_of, uid_of_run
 from tests.beamline.figure_scenes import with_machine
 from tests.beamline.figures import bars_of
@@ -143,6 +146,28 @@ def test_hours_to_a_significance_follow_the_square_root_of_the_time() -> None:
     np.testing.assert_allclose(hours, [2.0, 18.0, 72.0, np.inf, np.nan])
     np.testing.assert_allclose(low, [2 * 9 / 16, 4.5, 8.0, 18.0, np.nan])
     np.testing.assert_allclose(high, [4.5, np.inf, np.inf, np.inf, np.nan])
+
+
+def test_hours_to_named_targets_are_those_of_the_allocation(tmp_path: Path) -> None:
+    """Three passes are more than enough for an error of 1, and far from one of 1e-5."""
+    file = tmp_path / "bromide.toml"
+    file.write_text(FORECAST.replace("6e9", "3e9"))
+    for wanted, low, high in ((1.0, 0.0, 0.0), (1e-5, 1.0, 1e9)):
+        passes, root = scan_set_of(3), tmp_path / f"{wanted}"
+        for documents in passes:
+            target = [["transient(slot=0, energy=13.472)", wanted]]
+            of_session = {
+                "forecast": str(file),
+                "passes": 4,
+                "dwell": 1.5,
+                "scan_axis": "mono_energy",
+                "absorption_edge": find_edge("Br_K").document(),
+            }
+            documents[0][1].update(target=target, **of_session)
+        acquire(root, passes)
+        hours = hours_to_targets(log_of(root))
+        assert hours is not None and low <= hours <= high
+    assert "more of beam time to the targets" in of_targets(log_of(root))
 
 
 def test_needed_time_is_formatted() -> None:

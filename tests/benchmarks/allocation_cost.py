@@ -11,7 +11,8 @@ import time
 import numpy as np
 
 from reduction.allocation.allocate import PATTERNS, allocate
-from reduction.allocation.problem import Target, TimeCosts
+from reduction.allocation.problem import TimeCosts
+from reduction.allocation.wanted import Target
 from tests.reduction.expected_grids import energy_grid
 
 COSTS = TimeCosts(move=1.0, shutter=0.05, message=0.02, passes=5)

@@ -14,10 +14,11 @@ from reduction.allocation.expected import expected_comparison as compare
 from reduction.allocation.functions import of_function
 from reduction.allocation.names import TargetError, parse_quantity
 from reduction.allocation.predicted import predicted
-from reduction.allocation.problem import KNOWN, Problem, Target, TimeCosts
+from reduction.allocation.problem import Problem, TimeCosts
 from reduction.allocation.quantities import built
 from reduction.allocation.shares import OtherModel
 from reduction.allocation.solve import least_cycles
+from reduction.allocation.wanted import KNOWN, Target
 from reduction.allocation.whole import cycles_of_pass
 from reduction.counting.rows import point_rates, rows_of_counts
 from reduction.errors import ReductionError
@@ -136,7 +137,7 @@ def test_slots_that_are_references_on_the_even_grid_stay_so_with_another_model()
     late, other = energy_grid(10_100.0), energy_grid(10_100.0, size=-0.05)
     found = allocate([late], [Target("area(slot=1)", "20 %")], COSTS, patterns=[PATTERN])
     even = np.full(ENERGY.size, found.targets[0].even)
-    wrong = OtherModel.of(Problem([other], PATTERN, [Target("area(slot=1)", "20 %")]), even)
+    wrong = OtherModel.of(Problem.of([other], PATTERN, [Target("area(slot=1)", "20 %")]), even)
     assert wrong.worst(found.cycles[0], np.ones(ENERGY.size)) < 1.3
 
 
@@ -184,6 +185,8 @@ def test_two_grids_share_the_time_of_a_ratio():
         ("C(slot=0)", "3 %, weight 0", "a weight must be"),
         ("C(slot=0)", True, "interval"),
         ("theory_amplitude(slot=0)", "3 %", "no theory is expected"),
+        ("C(slot=0)", 1e-9, r"C\(slot=0\): an error of 1e-09 is out of reach: .* remains after a year"),
+        ("transient(slot=4, energy=13.4505)", "1 sigma", "out of reach"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(text, wanted, words):

@@ -13,10 +13,11 @@ from reduction.allocation.fitted import bend, kinetics
 from reduction.allocation.names import TargetError, parse_quantity, wanted_error
 from reduction.allocation.predicted import _level
 from reduction.allocation.predicted import predicted as expected_of
-from reduction.allocation.problem import KNOWN, TimeCosts
+from reduction.allocation.problem import TimeCosts
 from reduction.allocation.quantities import _mean_over, amplitude_ratio, built
 from reduction.allocation.shares import reaching
 from reduction.allocation.solve import least_cycles
+from reduction.allocation.wanted import KNOWN
 from reduction.traces.kinetics.model import decay
 from tests.reduction.expected_grids import delay_grid
 
@@ -111,7 +112,9 @@ def test_patterns_are_the_same_from_either_end_and_no_more_than_the_floor_is_pro
 
 def test_times_are_scaled_until_the_target_is_met() -> None:
     """A variance that falls more slowly than by 1 / n: one step of 1.5 is not enough."""
-    problem: Any = SimpleNamespace(limits=np.eye(1), large=False, floor=lambda cycles: np.zeros(1))
+    problem: Any = SimpleNamespace(
+        wanted=SimpleNamespace(limits=np.eye(1)), large=False, floor=lambda cycles: np.zeros(1)
+    )
     problem.variance = lambda cycles, chosen: np.array([1.5 / cycles[0] ** 0.9])
     problem.counted = lambda cycles: problem
     found = reaching(problem, np.ones(3), np.ones(3))

@@ -208,23 +208,19 @@ def test_errors_name_energies_in_electronvolts():
         calibrate(energy, flat, flat, 13.2)
 
 
-def test_an_interval_of_saturation_is_where_chi_square_rises_by_one():
-    """Two neighbours on a fine grid, by the chi-square of scipy's own fit with the bend held."""
-    from scipy.optimize import curve_fit
-
+def test_intervals_of_saturation_are_quantiles_over_all_sharpnesses():
+    """By sums over a fine grid of knees and sharpnesses, each line by least squares."""
     x = np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.0])
     y = x / (1 + (x / 9.0) ** 8) ** (1 / 8) + 0.1 * np.random.default_rng(8).standard_normal(x.size)
     found = saturation(x, y, np.full(x.size, 0.01))
-
-    def least(at):
-        """Of all sharpnesses that are allowed."""
-        best = np.inf
-        for sharpness in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
-            shape = x / (1 + (x / at) ** sharpness) ** (1 / sharpness)
-            (a, b), _ = curve_fit(lambda s, a, b: a + b * s, shape, y)
-            best = min(best, float(((y - a - b * shape) ** 2).sum() / 0.01))
-        return best
-
-    bottom = least(found.saturates_at)
-    for end in found.interval:
-        assert least(end) - bottom == pytest.approx(1.0, abs=0.25)
+    knees = np.geomspace(7.0, 13.0, 120)
+    weight = np.zeros(knees.size)
+    for sharpness in np.geomspace(0.8, 32.0, 40):
+        for index, knee in enumerate(knees):
+            shape = x / (1 + (x / knee) ** sharpness) ** (1 / sharpness)
+            left = np.linalg.lstsq(np.stack([np.ones_like(x), shape], axis=1), y, rcond=None)[1][0]
+            weight[index] += np.exp(-0.5 * (left / 0.01 + np.log(sharpness / 4) ** 2))
+    below = np.cumsum(weight) / weight.sum()
+    for ends, level in ((found.interval, 0.6827), (found.wide, 0.9545)):
+        assert ends == pytest.approx(np.interp([0.5 - level / 2, 0.5 + level / 2], below, knees), rel=0.015)
+    assert found.saturates_at == pytest.approx(knees[weight.argmax()], rel=0.015)

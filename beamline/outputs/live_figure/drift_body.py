@@ -16,6 +16,7 @@ from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thi
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
 from beamline.outputs.live_figure.layers import STILL
+from beamline.outputs.live_figure.targets import hours_to_targets
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
@@ -156,9 +157,8 @@ class DriftBody:
         first = float(value) if content.scan.axis == DELAY_AXIS else 0.0
         lines = [format_needed_time(each, spent, slot, first + float(content.scan.probe_delays[slot]))
                  for slot, each in enumerate(passes["needed"])]  # fmt: skip
-        for artist, line in zip(
-            self._lines, [f"dwelled so far (squares): {format_hours(spent)}", *lines], strict=False
-        ):
+        done = f"dwelled so far (squares): {format_hours(spent)}{of_targets(content)}"
+        for artist, line in zip(self._lines, [done, *lines], strict=False):
             set_text(artist, line)
 
     def _scale_needed(self, passes: dict[str, Any]) -> None:
@@ -222,6 +222,12 @@ def format_needed_time(found: Curve, spent: float, slot: int, delay: float) -> s
         return f"{name} reached"
     most = f"to {format_hours(high - spent)}" if np.isfinite(high) else "or more"
     return f"{name} {format_hours(total - spent)} more ({format_hours(max(low - spent, 0.0))} {most})"
+
+
+def of_targets(content: DwellLog) -> str:
+    """What is left to the targets of a scan, after a semicolon; empty where it names no quantities."""
+    hours = hours_to_targets(content)
+    return "" if hours is None else f"; {format_hours(hours)} more of beam time to the targets"
 
 
 def format_hours(hours: float) -> str:

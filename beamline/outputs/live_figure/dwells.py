@@ -104,6 +104,8 @@ class DwellLog(PageContent):
         By the uid of the raw run.
     drift : tuple of ndarray, shape (passes, E), or None
         Logarithm of the thickness that the last result took out, and its standard deviation.
+    hours_left : tuple of int and float
+        Whole passes, and hours to the targets of the scan after them; None where these are not predicted.
     """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
@@ -114,6 +116,7 @@ class DwellLog(PageContent):
         self._scan_set = scan_set
         self.passes: dict[str, PassLog] = {}
         self.drift: tuple[Array, Array] | None = None
+        self.hours_left: tuple[int, float | None] = (0, None)
         self._raw_of: dict[str, str] = {}
         self._streams: dict[str, tuple[str, str]] = {}
 

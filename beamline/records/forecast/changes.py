@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,9 @@ from beamline.records.forecast.expected import ExpectedSample, grids_of
 from reduction.allocation.allocate import PATTERNS, Allocation, seconds_with
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.names import TargetError
-from reduction.allocation.problem import Target, TimeCosts
+from reduction.allocation.problem import TimeCosts
+from reduction.allocation.quantities import Builder
+from reduction.allocation.wanted import KNOWN, Target
 from reduction.errors import ReductionError
 from reduction.settings import REFERENCES
 
@@ -72,19 +74,20 @@ def of_beam(sample: ExpectedSample, quantities: Sequence[str]) -> Iterator[Varia
 
 
 def best_changes(
-    variants: Sequence[Variant], targets: Sequence[Target], costs: TimeCosts, found: Allocation
-) -> Iterator[tuple[str, float]]:
+    variants: Iterable[Variant], targets: Sequence[Target], costs: TimeCosts, found: Allocation,
+    known: Mapping[str, Builder] = KNOWN,
+) -> Iterator[tuple[str, float]]:  # fmt: skip
     """Each with its time, the best first; what does not reach the targets is left out."""
-    tried = [(name, seconds_or_none(grids, targets, costs, found, pattern)) for name, grids, pattern in variants]
+    tried = [(name, seconds_or_none(grids, targets, costs, found, pattern, known)) for name, grids, pattern in variants]
     yield from sorted([(name, seconds) for name, seconds in tried if seconds is not None], key=lambda one: one[1])
 
 
 def seconds_or_none(
     grids: Sequence[ExpectedGrid], targets: Sequence[Target], costs: TimeCosts, found: Allocation,
-    pattern: tuple[int, ...] | None = None,
+    pattern: tuple[int, ...] | None = None, known: Mapping[str, Builder] = KNOWN,
 ) -> float | None:  # fmt: skip
     """Time with the same shares; None where a target is out of reach, or nothing can be predicted."""
     try:
-        return seconds_with(grids, targets, costs, found, pattern)
+        return seconds_with(grids, targets, costs, found, pattern, known)
     except (TargetError, ReductionError, np.linalg.LinAlgError):
         return None

@@ -10,11 +10,13 @@ import numpy as np
 from beamline.config.forecast import ForecastFile
 from beamline.records.forecast.changes import best_changes, of_beam, of_measurement, seconds_or_none
 from beamline.records.forecast.expected import ExpectedSample, grids_of, other_samples
+from beamline.records.forecast.functions import known_quantities
 from plans.compilation.edges import Edge
 from plans.protocols import MoveTimes
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
-from reduction.allocation.problem import Target, TimeCosts
+from reduction.allocation.problem import TimeCosts
+from reduction.allocation.wanted import Target
 from reduction.counting.pileup import multi_photon_fraction
 from reduction.settings import Settings
 
@@ -91,17 +93,20 @@ def forecast_of(forecast: ForecastFile, edge: Edge, reference: str = "combined")
     targets = [Target(name, wanted) for name, wanted in forecast.targets.items()]
     costs = _costs(forecast)
     others = [grids_of(other) for other in other_samples(forecast, edge, settings)]
-    found = allocate(grids, targets, costs, others)
-    ranges = [seconds for other in others if (seconds := seconds_or_none(other, targets, costs, found)) is not None]
+    known = known_quantities(forecast)
+    found = allocate(grids, targets, costs, others, known=known)
+    tried = [seconds_or_none(other, targets, costs, found, known=known) for other in others]
+    ranges = [seconds for seconds in tried if seconds is not None]
     variants = [
         *of_measurement(grids, forecast.beam.attenuation), *of_beam(sample, list(forecast.targets)),
     ]  # fmt: skip
     several = len(targets) > 1
-    alone = tuple(seconds for one in targets for seconds in _alone(allocate(grids, [one], costs) if several else found))
+    single = [allocate(grids, [one], costs, known=known) for one in targets] if several else [found]
+    alone = tuple(seconds for one in single for seconds in _alone(one))
     title = f"{edge.name}, {forecast.sample.concentration:g} mol/L, {forecast.sample.thickness:g} um"
     return ForecastResult(
         title, _rates(grids, forecast), tuple(grids), tuple(others), found, min([found.seconds, *ranges]),
-        max([found.seconds, *ranges]), alone, tuple(best_changes(variants, targets, costs, found)),
+        max([found.seconds, *ranges]), alone, tuple(best_changes(variants, targets, costs, found, known)),
     )  # fmt: skip
 
 

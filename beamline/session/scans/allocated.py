@@ -14,13 +14,16 @@ from beamline.config.forecast import read_forecast
 from beamline.records.forecast.changes import best_changes, of_measurement
 from beamline.records.forecast.expected import ExpectedSample, other_samples
 from beamline.records.forecast.figure import save_allocation
+from beamline.records.forecast.functions import known_quantities
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import edge_of
 from plans.protocols import MoveTimes
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.names import TargetError
-from reduction.allocation.problem import MANY, Target, TimeCosts
+from reduction.allocation.problem import TimeCosts
+from reduction.allocation.quantities import Builder
+from reduction.allocation.wanted import Target
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -61,8 +64,26 @@ def members_of(start: Start) -> Sequence[Start]:
     return start.get("members") or [start]
 
 
-def expected_grids(start: Start) -> tuple[list[ExpectedGrid], list[list[ExpectedGrid]]]:
-    """What is expected of each grid, and the same with other models.
+@dataclass(frozen=True)
+class AssumedGrids:
+    """What is assumed of a measurement.
+
+    Attributes
+    ----------
+    grids : list of ExpectedGrid
+    others : list of lists of ExpectedGrid
+        The same with other models of the sample.
+    known : mapping
+        Quantities by name, with those of the forecast file.
+    """
+
+    grids: list[ExpectedGrid]
+    others: list[list[ExpectedGrid]]
+    known: Mapping[str, Builder]
+
+
+def assumed_grids(start: Start) -> AssumedGrids:
+    """What the forecast of a start document expects.
 
     Raises
     ------
@@ -82,7 +103,7 @@ def expected_grids(start: Start) -> tuple[list[ExpectedGrid], list[list[Expected
     settings = Settings.from_mapping(chosen)
     models = [ExpectedSample(forecast, edge, settings), *other_samples(forecast, edge, settings)]
     given, *others = [[_grid(model, start["scan_axis"], one) for one in members] for model in models]
-    return given, others
+    return AssumedGrids(given, others, known_quantities(forecast))
 
 
 def _grid(model: ExpectedSample, axis: str, member: Start) -> ExpectedGrid:
@@ -108,29 +129,28 @@ def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = 
     TargetError
         Naming a quantity that is unknown or out of reach.
     """
-    grids, others = measured_grids(start, seen)
-    return allocate(grids, _targets(start), context.costs(start), others, patterns=[tuple(start["pattern"])])
+    assumed, rhythm = measured_grids(start, seen), tuple(start["pattern"])
+    costs, targets = context.costs(start), _targets(start)
+    return allocate(assumed.grids, targets, costs, assumed.others, patterns=[rhythm], known=assumed.known)
 
 
 def advice(start: Start, context: AllocationContext, seen: Sequence[Array], found: Allocation) -> str:
-    """What would help most now, by the same prediction; empty if nothing would, and for large measurements, where the
-    plan would wait for it."""
-    grids, _ = measured_grids(start, seen)
-    if sum(grid.points for grid in grids) >= MANY:
-        return ""
-    changes = best_changes(list(of_measurement(grids)), _targets(start), context.costs(start), found)
+    """What would help most now, by the same prediction; empty if nothing would."""
+    assumed = measured_grids(start, seen)
+    changes = best_changes(of_measurement(assumed.grids), _targets(start), context.costs(start), found, assumed.known)
     quicker = [(name, found.seconds / seconds) for name, seconds in changes if seconds < found.seconds / WORTH]
     each = ", ".join(f"{name} ({factor:.1f} times faster)" for name, factor in quicker[:FEW])
     return f"What would help most now: {each}." if each else ""
 
 
-def measured_grids(start: Start, seen: Sequence[Array]) -> tuple[list[ExpectedGrid], list[list[ExpectedGrid]]]:
-    """`expected_grids` with the rates that were measured; arguments as of `allocated`."""
-    grids, others = expected_grids(start)
+def measured_grids(start: Start, seen: Sequence[Array]) -> AssumedGrids:
+    """`assumed_grids` with the rates that were measured; arguments as of `allocated`."""
+    found = assumed_grids(start)
     if not seen:
-        return grids, others
-    factors = [_factor(grid, photons) for grid, photons in zip(grids, seen, strict=True)]
-    return _scaled(grids, factors), [_scaled(one, factors) for one in others]
+        return found
+    factors = [_factor(grid, photons) for grid, photons in zip(found.grids, seen, strict=True)]
+    others = [_scaled(one, factors) for one in found.others]
+    return replace(found, grids=_scaled(found.grids, factors), others=others)
 
 
 def _targets(start: Start) -> list[Target]:
@@ -164,10 +184,10 @@ def allocated_beforehand(compiled: CompiledScan, times: MoveTimes, clock_rate: f
 def draw_allocation(compiled: CompiledScan, found: Allocation, label: str, png: Path) -> None:
     """Figure of the expected transients with the errors that are aimed at, and of the time of each point."""
     start = compiled.passes[0].start
-    grids, others = expected_grids(start)
+    assumed = assumed_grids(start)
     risk = f"; of another sample at most {found.worst:.2f} times the even grid" if np.isfinite(found.worst) else ""
     title = f"{label}, nothing measured yet: {found.seconds / HOUR:.2f} h to the targets{risk}"
-    save_allocation(title, found, grids, others, png)
+    save_allocation(title, found, assumed.grids, assumed.others, png)
 
 
 def sentence_of(found: Allocation) -> str:

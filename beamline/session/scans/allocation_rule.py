@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Thread
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,6 +83,7 @@ class AllocationRule:
         self._wanted: dict[str, IntArray] = {}
         self._ended = 0
         self._of_one_counter: set[str] = set()
+        self._advising = Thread()
 
     @classmethod
     def listening(
@@ -149,5 +151,15 @@ class AllocationRule:
             first = 0 if done.any() else 1
             self._wanted[uid] = done + np.maximum(cycles_of_pass(cycles, done, max(1, left)), first)
         self._notify(sentence_of(found))
-        if seen and (change := advice(self._start, self._context, seen, found)):
+        if seen and not self._advising.is_alive():
+            self._advising = Thread(target=self._advise, args=(self._start, seen, found), name="advice", daemon=True)
+            self._advising.start()
+
+    def _advise(self, start: Mapping[str, Any], seen: list[Array], found: Allocation) -> None:
+        """Report what would help most; in a thread of its own, since a plan would wait for it."""
+        try:
+            change = advice(start, self._context, seen, found)
+        except (ValueError, ArithmeticError, OSError) as error:  # those of targets, reduction and forecast among them
+            change = f"No advice: {type(error).__name__}: {error}."
+        if change:
             self._notify(change)

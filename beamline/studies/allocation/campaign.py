@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.studies.allocation.cases import COSTS, AllocationCase, brighter
-from beamline.studies.allocation.estimate import ESTIMATORS
+from beamline.studies.allocation.estimate import ESTIMATORS, PullOfTarget
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
+from reduction.allocation.predicted import predicted
 from reduction.allocation.problem import Problem
-from reduction.allocation.shares import reaching
+from reduction.allocation.wanted import Wanted
 from reduction.allocation.whole import cycles_of_pass
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.pileup import photons_per_pulse
@@ -37,94 +38,61 @@ class CampaignResult:
 
     Attributes
     ----------
-    deviation, error : float
-        From the truth, and as quoted; NaN where the reduction quotes no number.
-    fixed : tuple of float
-        The same of the planned time, whatever the rates are.
+    pull : PullOfTarget
+        Of what the reduction quotes; None where it quotes no number.
     seconds : float
         Wall time.
-    predicted : float
-        Error at the end over the wanted one.
     """
 
-    deviation: float
-    error: float
-    fixed: tuple[float, float]
+    pull: PullOfTarget | None
     seconds: float
-    predicted: float
 
 
-def prepared(case: AllocationCase) -> tuple[Allocation, float]:
-    """Allocation of a case, and the expected value of its quantity."""
-    found = allocate([case.grid], [case.target], COSTS, [[other] for other in case.others])
-    return found, found.targets[0].value
+def prepared(case: AllocationCase) -> Allocation:
+    """Allocation of a case."""
+    return allocate([case.grid], [case.target], COSTS, [[other] for other in case.others])
 
 
 def campaign(case: AllocationCase, plan: Allocation, seed: int) -> CampaignResult:
-    """One campaign of a case."""
+    """One campaign of a case: it ends when the error that is predicted with the rates so far is the wanted one."""
     rng = np.random.default_rng([20, seed])
     truth = brighter(case.grid, float(rng.uniform(*RATES)), float(rng.uniform(*NOISES)))
-    ahead, passes, seconds = _Ahead.of(plan), list[DwellRows](), 0.0
-    while ahead.error > plan.targets[0].wanted and len(passes) < MOST:
-        cycles = cycles_of_pass(ahead.wanted, ahead.done, max(1, COSTS.passes - len(passes)))
+    quantity = Wanted([case.target], [predicted(case.grid, plan.pattern, np.ones(case.grid.points))])
+    passes, done, seconds = list[DwellRows](), np.zeros(truth.points, np.int64), 0.0
+    wanted: Array | None = plan.cycles[0]
+    while wanted is not None and len(passes) < MOST:
+        cycles = cycles_of_pass(wanted, done, max(1, COSTS.passes - len(passes)))
         if not passes or not cycles.any():
             cycles = np.maximum(cycles, 1)
         passes.append(drawn_pass(truth, plan.pattern, cycles, rng))
         seconds += float(cycles.sum()) * COSTS.of_cycle(plan.pattern, truth.dwell)
         seconds += COSTS.move * float((cycles > 0).sum())
-        ahead = _ahead(case, plan, joined(passes), ahead.done + cycles)
-    fixed = _quoted(case, plan, _planned(truth, plan, rng))
-    return CampaignResult(*_quoted(case, plan, passes), fixed, seconds, ahead.error / plan.targets[0].wanted)
-
-
-def _quoted(case: AllocationCase, plan: Allocation, passes: Sequence[DwellRows]) -> tuple[float, float]:
-    """Deviation and error of what the reduction quotes of these passes."""
-    rates = point_rates(joined(passes), case.grid.settings.i0_noise, np.zeros(24, np.int64))
-    return ESTIMATORS[case.target.quantity](case.grid, rates, plan.targets[0].value, _settings(case.grid))
-
-
-def _planned(truth: ExpectedGrid, plan: Allocation, rng: np.random.Generator) -> list[DwellRows]:
-    """All passes of the plan, without a look at the data between them."""
-    passes, done = list[DwellRows](), np.zeros(truth.points, np.int64)
-    for left in range(COSTS.passes, 0, -1):
-        cycles = cycles_of_pass(plan.cycles[0], done, left)
-        cycles = cycles if passes else np.maximum(cycles, 1)
-        passes.append(drawn_pass(truth, plan.pattern, cycles, rng))
         done = done + cycles
-    return [one for one in passes if one.pass_index.size]
+        wanted = _wanted(case.grid, plan, quantity, joined(passes), done)
+    rates = point_rates(joined(passes), case.grid.settings.i0_noise, np.zeros(24, np.int64))
+    return CampaignResult(ESTIMATORS[case.target.quantity](case.grid, rates, _settings(case.grid)), seconds)
 
 
 def _settings(grid: ExpectedGrid) -> Settings:
     return replace(grid.settings, drift="off")
 
 
-@dataclass(frozen=True)
-class _Ahead:
-    """Cycles that are done and wanted at the end, and the error that is predicted of those that are done."""
-
-    done: IntArray
-    wanted: Array
-    error: float
-
-    @classmethod
-    def of(cls, plan: Allocation) -> _Ahead:
-        """Before the first pass."""
-        return cls(np.zeros(plan.cycles[0].size, np.int64), plan.cycles[0], np.inf)
-
-
-def _ahead(case: AllocationCase, plan: Allocation, rows: DwellRows, done: IntArray) -> _Ahead:
-    """With the rates and the noise of the dwells so far; the transient is that assumed."""
-    grid = case.grid
+def _wanted(grid: ExpectedGrid, plan: Allocation, quantity: Wanted, rows: DwellRows, done: IntArray) -> Array | None:
+    """Cycles of each point at the end, with the rates and the noise of the dwells so far; None if the target is
+    reached. The transient is that assumed."""
     off = (rows.state == OFF) & (rows.weight > 0)
     seen = np.where(off[..., None], rows.slot_mu, 0.0).sum(axis=1) / off.sum(axis=1)[:, None]
     factor = seen.mean(axis=1) / grid.photons[OFF].mean(axis=0)
     noise = dwell_noise(rows).at_least(grid.settings.i0_noise)
     cycles = done.astype(np.float64)
-    measured = replace(grid, photons=grid.photons * factor, noise=noise)
-    problem = Problem([measured], plan.pattern, [case.target], cycles=cycles)
-    error = float(np.sqrt(problem.variance(cycles)[0]))
-    wanted = reaching(problem, np.maximum(plan.cycles[0], 1.0), np.ones(done.size))
-    return _Ahead(done, np.maximum(wanted, cycles), error)
+    measured = predicted(replace(grid, photons=grid.photons * factor, noise=noise), plan.pattern, cycles)
+    parts, common = Problem([measured.at(np.ones_like(cycles))], quantity).parts(cycles)
+    variance = plan.targets[0].wanted ** 2
+    if float(parts[0] @ (1 / done) + common[0]) <= variance:
+        return None
+    shared = float(common[0]) * float(done.sum() / plan.cycles[0].sum())  # it falls with the time, nearly
+    longer = (float(parts[0] @ (1 / plan.cycles[0])) + shared) / variance
+    return np.maximum(done, longer * plan.cycles[0])
 
 
 def drawn_pass(grid: ExpectedGrid, pattern: Sequence[int], cycles: IntArray, rng: np.random.Generator) -> DwellRows:
@@ -132,9 +100,13 @@ def drawn_pass(grid: ExpectedGrid, pattern: Sequence[int], cycles: IntArray, rng
     states = np.tile(np.array(pattern, np.int8), int(cycles.max()))
     taken = np.arange(states.size) < cycles[:, None] * len(pattern)
     gates = round(grid.gates * grid.dwell) * grid.phases.astype(np.int64)
-    jet = 1 + grid.noise * rng.standard_normal(taken.shape)
-    photons = np.moveaxis(grid.photons, 2, 0)[:, states] * jet[..., None]
-    mu, variance = photons_per_pulse(rng.binomial(gates, -np.expm1(-photons)), np.broadcast_to(gates, photons.shape))
+    point, at = np.nonzero(taken)
+    jet = 1 + grid.noise * rng.standard_normal(point.size)
+    photons = grid.photons[states[at], :, point] * jet[:, None]
+    mu, variance = np.zeros((*taken.shape, gates.size)), np.zeros((*taken.shape, gates.size))
+    mu[taken], variance[taken] = photons_per_pulse(
+        rng.binomial(gates, -np.expm1(-photons)), np.broadcast_to(gates, photons.shape)
+    )
     return DwellRows(
         np.zeros(states.size, np.int64), np.where(taken, states, np.int8(EMPTY)), np.where(taken, float(gates[0]), 0.0),
         np.ones(taken.shape), mu, variance, np.zeros((*mu.shape, 0)),

@@ -13,7 +13,8 @@ from scipy.special import log_ndtr
 from beamline.studies.numbers.forward import WHITE_LINE, difference, static
 from plans.compilation.edges import find_edge
 from reduction.allocation.expected import ExpectedGrid
-from reduction.allocation.problem import Target, TimeCosts
+from reduction.allocation.problem import TimeCosts
+from reduction.allocation.wanted import Target
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -33,6 +34,9 @@ MU, BACKGROUND, SIZE, NOISE, DWELL = 0.15, 0.5, 0.03, 0.01, 1.5
 dwell; s."""
 FRACTIONS, LIFETIMES, TAIL = (0.60, 0.21, 0.19), (120.0, 900.0), 155e3
 RESPONSE = 45.0
+ABSOLUTE = "shutter"
+"""Reference of absolute sizes: the average over late decays of ``combined`` has the right errors over all samples, not
+for each one."""
 HINT = 1e-3
 """keV by which other models of a spectrum are shifted."""
 
@@ -66,14 +70,17 @@ def held(time: Array, lifetimes: Sequence[float] = LIFETIMES) -> Array:
     return np.asarray(sum(parts))
 
 
-def spectrum(delay: float, shift: float = 0.0, width: float = 1.0, sign: float = 1.0) -> ExpectedGrid:
+def spectrum(
+    delay: float, shift: float = 0.0, width: float = 1.0, sign: float = 1.0, reference: str = "combined"
+) -> ExpectedGrid:
     """The bromine edge at a delay (ps); the transient is moved by `shift` (keV) and stretched."""
     slots: Array = delay + APART * np.arange(SLOTS, dtype=np.float64)
     off, scale = BACKGROUND + static(ENERGY), MU / (BACKGROUND + static(np.array([WHITE_LINE])))
     moved = WHITE_LINE + (ENERGY - WHITE_LINE - shift) / width
     on = off + sign * SIZE * np.outer(held(slots) / held(np.array(100.0)), difference(moved))
     model = {"comparison": EDGE.comparison, "theory": difference(ENERGY)}
-    return _grid("mono_energy", ENERGY, scale * off, scale * on, slots, model)
+    found = _grid("mono_energy", ENERGY, scale * off, scale * on, slots, model)
+    return replace(found, settings=replace(found.settings, reference=reference))
 
 
 def trace(lifetimes: Sequence[float] = LIFETIMES) -> ExpectedGrid:
@@ -120,11 +127,8 @@ def brighter(grid: ExpectedGrid, factor: float, noise: float) -> ExpectedGrid:
 def cases() -> list[AllocationCase]:
     """All quantities of the study."""
     wide, narrow = (-2 * HINT, -HINT, HINT, 2 * HINT), (-HINT, HINT)
-    early, late = (
-        [spectrum(delay), [*(spectrum(delay, shift) for shift in shifts), spectrum(delay, width=1.5)],
-         [spectrum(delay, 1.5 * HINT), spectrum(delay, HINT / 2, 1.25), spectrum(delay, sign=-1.0)]]
-        for delay, shifts in ((100.0, wide), (10_100.0, narrow))
-    )  # fmt: skip
+    early, alone = _spectra(100.0, wide, "combined"), _spectra(100.0, wide, ABSOLUTE)
+    late = _spectra(10_100.0, narrow, "combined")
     near = [(60.0, 900.0), (240.0, 900.0), (120.0, 450.0), (120.0, 1800.0), (80.0, 500.0), (200.0, 2500.0)]
     kinetic = [trace(), list(map(trace, near)), [trace((100.0, 600.0)), trace((160.0, 1500.0))]]
     bent = [fluences(), [fluences(6.0), fluences(8.0), fluences(12.0)], [fluences(7.0), fluences(10.0, 2.5)]]
@@ -133,9 +137,20 @@ def cases() -> list[AllocationCase]:
         _case("tau1", "lifetime(1)", "10 %", kinetic),
         _case("tau2", "lifetime(2)", "10 %", kinetic),
         _case("area at 163.5 ns", "area(slot=1)", "30 %", late),
-        _case("transient at 13.472 keV", "transient(slot=0, energy=13.472)", "6 %", early),
-        _case("theory amplitude", "theory_amplitude(slot=0)", "2 %", early),
+        _case("transient at 13.472 keV", "transient(slot=0, energy=13.472)", "6 %", alone),
+        _case("theory amplitude", "theory_amplitude(slot=0)", "2 %", alone),
         _case("linear range", "saturation", "5 %", bent),
+    ]
+
+
+def _spectra(delay: float, shifts: Sequence[float], by: str) -> list[Any]:
+    """The sample, other models that are held possible, and models that nobody thought of, with a reference."""
+    others = [spectrum(delay, shift, reference=by) for shift in shifts]
+    wrong = [spectrum(delay, 1.5 * HINT, reference=by), spectrum(delay, HINT / 2, 1.25, reference=by)]
+    return [
+        spectrum(delay, reference=by),
+        [*others, spectrum(delay, width=1.5, reference=by)],
+        [*wrong, spectrum(delay, sign=-1.0, reference=by)],
     ]
 
 

@@ -20,8 +20,10 @@ Array = NDArray[np.float64]
 
 COLUMNS = (
     "quantity", "wanted", "even (s)", "allocated (s)", "times faster", "wrong, foreseen", "wrong, not foreseen", "n",
-    "bias, fixed", "bias", "68 %, fixed", "68 %", "95 %", "time / forecast",
+    "bias", "68 %", "95 %", "time / forecast",
 )  # fmt: skip
+FORMS = ("+.3f", ".1f", ".1f", ".2f")
+"""Of the last columns."""
 
 
 @dataclass(frozen=True)
@@ -54,31 +56,19 @@ class AllocationRow:
         return self.case.title, f"{target.wanted:.3g} {target.unit}".strip(), *times, *wrong, *self._statistics()
 
     def _statistics(self) -> tuple[str, ...]:
-        stopped = _known([(one.deviation, one.error) for one in self.results])
-        fixed = _known([one.fixed for one in self.results])
-        if not stopped.size or not fixed.size:
-            return ("0", "", "", "", "", "", "")
+        found = [one.pull for one in self.results if one.pull is not None]
+        if not found:
+            return ("0", "", "", "", "")
+        error = float(np.sqrt(np.mean([one.error**2 for one in found])))
+        held = 100 * np.mean([one.held for one in found], axis=0)
         time = np.mean([one.seconds for one in self.results]) / self.plan.seconds
-        biases = (f"{each[0].mean() / np.sqrt((each[1] ** 2).mean()):+.3f}" for each in (fixed, stopped))
-        return (
-            str(stopped.shape[1]), *biases, _coverage(fixed, 1.0), _coverage(stopped, 1.0), _coverage(stopped, 2.0),
-            f"{time:.2f}",
-        )  # fmt: skip
-
-
-def _known(pairs: Sequence[tuple[float, float]]) -> Array:
-    """Deviations and errors that the reduction quotes, shape (2, n)."""
-    found = np.array(pairs).reshape(-1, 2).T
-    return np.asarray(found[:, np.isfinite(found).all(axis=0)])
-
-
-def _coverage(found: Array, limit: float) -> str:
-    return f"{100 * np.mean(np.abs(found[0]) < limit * found[1]):.1f}"
+        numbers = (np.mean([one.deviation for one in found]) / error, *held, time)
+        return str(len(found)), *(f"{one:{form}}" for one, form in zip(numbers, FORMS, strict=True))
 
 
 def studied(case: AllocationCase, campaigns: int, jobs: int = 1, first: int = 0) -> AllocationRow:
     """Allocation of one case, and its campaigns."""
-    plan, _ = prepared(case)
+    plan = prepared(case)
     run = partial(campaign, case, plan)
     seeds = range(first, first + campaigns)
     if jobs == 1:
@@ -93,7 +83,7 @@ def worst_of(case: AllocationCase, plan: Allocation) -> float:
     """Largest time over that of the even grid, of the models that nobody thought of."""
     even = np.full(case.grid.points, plan.targets[0].even)
     cost = np.full(case.grid.points, COSTS.of_cycle(plan.pattern, case.grid.dwell))
-    models = [OtherModel.of(Problem([one], plan.pattern, [case.target]), even) for one in case.wrong]
+    models = [OtherModel.of(Problem.of([one], plan.pattern, [case.target]), even) for one in case.wrong]
     return max(one.worst(plan.cycles[0], cost) for one in models)
 
 

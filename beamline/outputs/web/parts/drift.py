@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time
+from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time, of_targets
 from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thinned
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
@@ -64,7 +64,7 @@ def _hours(content: DwellLog, passes: dict[str, Any], point: int | None) -> dict
     spent, first = float(passes["spent"][-1]), value if scan.axis == DELAY_AXIS else 0.0
     return {
         "title": f"hours to {WANTED:g} standard deviations at {value:.7g} {unit}",
-        "spent": f"dwelled so far: {format_hours(spent)}",
+        "spent": f"dwelled so far: {format_hours(spent)}{of_targets(content)}",
         "lines": [
             format_needed_time(each, spent, slot, first + float(scan.probe_delays[slot]))
             for slot, each in enumerate(passes["needed"])
