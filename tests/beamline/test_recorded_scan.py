@@ -26,6 +26,7 @@ from reduction.documents.covariances import (
     slots_with_common,
 )
 from reduction.documents.streams import RESULT_STREAMS
+from reduction.references import dwell_noise
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_scan.tar.xz"
 SAME = 1e-9
@@ -46,8 +47,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> JournalRuns:
 
 @pytest.fixture
 def earlier_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The noise of a single pass from all dwells of one state: since then from those that follow each other."""
-    monkeypatch.setattr("reduction.references.dwell_noise.ENOUGH", sys.maxsize)
+    """The noise of a single pass from all dwells of one state, that of several from their contrasts, all with the same
+    weight: since then from dwells that follow each other, parts of passes, and with weights."""
+    weighted = dwell_noise._weighted_excess
+    monkeypatch.setattr(dwell_noise, "ENOUGH", sys.maxsize)
+    monkeypatch.setattr(dwell_noise, "parts_of_passes", lambda rows: rows.pass_index)
+    monkeypatch.setattr(
+        dwell_noise,
+        "_weighted_excess",
+        lambda values, counting, factor, weight: weighted(values, counting, factor, np.where(weight > 0, 1.0, 0.0)),
+    )
 
 
 def numbers(event: Document) -> dict[str, np.ndarray]:

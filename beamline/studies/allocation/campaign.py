@@ -15,6 +15,7 @@ from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.predicted import predicted
 from reduction.allocation.problem import Problem
+from reduction.allocation.shares import reaching
 from reduction.allocation.wanted import Wanted
 from reduction.allocation.whole import cycles_of_pass
 from reduction.counting.kernels import EMPTY, OFF
@@ -30,6 +31,8 @@ RATES, NOISES = (0.8, 1.25), (0.006, 0.014)
 """Ranges of what nobody knows before: photons over those expected, and the noise of dwells."""
 MOST = 12
 """Passes."""
+NEAR = 1.5
+"""Times the planned time up to which an error is scaled, and not predicted again."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,15 @@ def _wanted(grid: ExpectedGrid, plan: Allocation, quantity: Wanted, rows: DwellR
     noise = dwell_noise(rows).at_least(grid.settings.i0_noise)
     cycles = done.astype(np.float64)
     measured = predicted(replace(grid, photons=grid.photons * factor, noise=noise), plan.pattern, cycles)
-    parts, common = Problem([measured.at(np.ones_like(cycles))], quantity).parts(cycles)
+    problem = Problem([measured.at(np.ones_like(cycles))], quantity)
+    parts, common = problem.parts(cycles)
     variance = plan.targets[0].wanted ** 2
-    if float(parts[0] @ (1 / done) + common[0]) <= variance:
+    if float(parts[0] @ (1 / cycles) + common[0]) <= variance:
         return None
     shared = float(common[0]) * float(done.sum() / plan.cycles[0].sum())  # it falls with the time, nearly
     longer = (float(parts[0] @ (1 / plan.cycles[0])) + shared) / variance
+    if longer > NEAR:  # slots may serve as references only after more time
+        return np.maximum(done, reaching(problem, plan.cycles[0], np.ones_like(cycles)))
     return np.maximum(done, longer * plan.cycles[0])
 
 
