@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.predicted import PredictedGrid, floor, predicted
 from reduction.allocation.quantities import Builder
-from reduction.allocation.wanted import KNOWN, Target, Wanted
+from reduction.allocation.wanted import KNOWN, Target, WantedQuantities
 
 Array = NDArray[np.float64]
 Chosen = Sequence[int] | None
@@ -65,10 +65,10 @@ class Problem:
     ----------
     base : sequence of PredictedGrid
         With one cycle at each point.
-    wanted : Wanted
+    wanted : WantedQuantities
     """
 
-    def __init__(self, base: Sequence[PredictedGrid], wanted: Wanted) -> None:
+    def __init__(self, base: Sequence[PredictedGrid], wanted: WantedQuantities) -> None:
         self.base, self.wanted = base, wanted
         self.sizes = np.cumsum([each.grid.points for each in base])[:-1]
         self._kept = [[each] for each in base]
@@ -80,7 +80,7 @@ class Problem:
     ) -> Problem:  # fmt: skip
         """With what all points share predicted for some times, shape (N,); for one cycle by default."""
         base = _predicted(grids, pattern, np.ones(sum(grid.points for grid in grids)) if cycles is None else cycles)
-        return cls(base, Wanted(targets, base, known))
+        return cls(base, WantedQuantities(targets, base, known))
 
     def with_pattern(self, pattern: tuple[int, ...], cycles: Array) -> Problem:
         """The same targets with other laser states, what all points share predicted for other times."""

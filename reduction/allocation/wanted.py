@@ -36,7 +36,7 @@ class Target:
     wanted: Any
 
 
-class Wanted:
+class WantedQuantities:
     """Quantities of some grids, and what is wanted of them; worked out when it is first asked for.
 
     Parameters

@@ -16,7 +16,7 @@ from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.predicted import predicted
 from reduction.allocation.problem import Problem
 from reduction.allocation.shares import reaching
-from reduction.allocation.wanted import Wanted
+from reduction.allocation.wanted import WantedQuantities
 from reduction.allocation.whole import cycles_of_pass
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.pileup import photons_per_pulse
@@ -60,7 +60,7 @@ def campaign(case: AllocationCase, plan: Allocation, seed: int) -> CampaignResul
     """One campaign of a case: it ends when the error that is predicted with the rates so far is the wanted one."""
     rng = np.random.default_rng([20, seed])
     truth = brighter(case.grid, float(rng.uniform(*RATES)), float(rng.uniform(*NOISES)))
-    quantity = Wanted([case.target], [predicted(case.grid, plan.pattern, np.ones(case.grid.points))])
+    quantity = WantedQuantities([case.target], [predicted(case.grid, plan.pattern, np.ones(case.grid.points))])
     passes, done, seconds = list[DwellRows](), np.zeros(truth.points, np.int64), 0.0
     wanted: Array | None = plan.cycles[0]
     while wanted is not None and len(passes) < MOST:
@@ -80,7 +80,9 @@ def _settings(grid: ExpectedGrid) -> Settings:
     return replace(grid.settings, drift="off")
 
 
-def _wanted(grid: ExpectedGrid, plan: Allocation, quantity: Wanted, rows: DwellRows, done: IntArray) -> Array | None:
+def _wanted(
+    grid: ExpectedGrid, plan: Allocation, quantity: WantedQuantities, rows: DwellRows, done: IntArray
+) -> Array | None:
     """Cycles of each point at the end, with the rates and the noise of the dwells so far; None if the target is
     reached. The transient is that assumed."""
     off = (rows.state == OFF) & (rows.weight > 0)
