@@ -101,6 +101,11 @@ def test_a_line_below_the_windows_is_found_with_the_windows_out_of_the_way(files
         ("hot.tif", ("--peaks", "2.05"), "--peaks takes ranges like 1.43-1.63"),
         ("hot.tif", ("--peaks", "2.2-2.0"), "does not go from a lower to a higher"),
         ("hot.tif", ("--peaks", "8-9"), "0 points between 8 and 9 1/A: the pattern goes from"),
+        (
+            "hot.tif",
+            ("--peaks", "2.3-2.5"),
+            "no line between 2.3 and 2.5 1/A stands out of the noise: the ring is lost",
+        ),
         ("hot.tif", ("--mask", "hot.tif"), "every pixel is masked"),
         ("hot.tif", ("--background", "both"), "--background is one of none, fit, si, not 'both'"),
         ("hot.tif", ("--background", "fit", "--windows", "words.tif"), "words.tif is no image that fabio reads"),

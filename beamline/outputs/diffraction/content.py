@@ -21,6 +21,8 @@ ENERGY = 12.9
 
 COLD = 35.0
 """degC; of the pattern whose straight background the SI subtracts from all."""
+SEEN = 5.0
+"""Standard deviations of its height from which a line is one: the fit of noise alone reaches more than 3."""
 KINDS = ("none", "fit", "si")
 """Of what is subtracted from patterns."""
 
@@ -153,14 +155,18 @@ def _phase(pattern: PowderPattern, peaks: Sequence[Splitting | str]) -> PhaseFin
 
 def _peak(pattern: PowderPattern, low: float, high: float) -> Splitting | str:
     try:
-        return split(pattern, low, high)
+        found = split(pattern, low, high)
     except ReductionError as error:
         return str(error)
+    line = found.one.peaks[0]
+    if line.height < SEEN * line.height_stddev:
+        return f"no line between {low:g} and {high:g} 1/A stands out of the noise: the ring is lost, or is elsewhere"
+    return found
 
 
 def sentences(images: Sequence[Image]) -> list[str]:
     """A line for each peak of each image, and for the background of each, or of all."""
-    first = images[0].background if images else None
+    first = images[0].background if len(images) > 1 else None
     common = first if all(each.background is first for each in images) else None
     lines = [f"all: {text}" for text in _of_background(common)]
     for image in images:
