@@ -121,7 +121,8 @@ def test_the_shutter_is_shut_while_the_disk_hangs(
     append = RunFile.append
 
     def hang(self: RunFile, record: bytes) -> None:
-        if stuck.is_set() or (hanging.is_set() and session.beamline.laser.shutter.status.get() == 1):
+        shutter = session.beamline.laser.shutter  # it may still be open, and on its way to the next dwell's state
+        if stuck.is_set() or (hanging.is_set() and shutter.position == shutter.target == 1):
             stuck.set()
             answers.wait(60)
         append(self, record)
