@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 from ophyd import Component as Cpt
+from ophyd import Signal
 
 from devices.base.bulk_read import fetch_value
 from devices.base.counting import END_TIMEOUT, CountingDetector
@@ -35,7 +36,61 @@ class CharacterArray(PolledReadback):
         return {self.name: {"source": self.source_name, "dtype": "string", "shape": [], "dtype_numpy": "<U256"}}
 
 
-class AreaDetector(CountingDetector):
+class ImageDetector(CountingDetector):
+    """One image a count, in a file that a server writes. Subclasses define the components annotated here."""
+
+    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "threshold": 0.0}
+
+    exposure: PolledNumber
+    folder: SoftSignal
+    create_directory: Setting
+    file_path: LongText
+    file_name: LongText
+    message: CharacterArray
+    acquire: Setting
+
+    def stage(self) -> list[object]:
+        """Give the files of this run their folder and a name of their own.
+
+        Raises
+        ------
+        ValueError
+            Without a folder.
+        """
+        if not self.folder.get():
+            raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
+        for signal, value in self._of_this_run():
+            signal.set(value).wait(END_TIMEOUT)
+        return super().stage()
+
+    def _of_this_run(self) -> list[tuple[Signal, Any]]:
+        """What is set for a run, in order."""
+        return [
+            (self.create_directory, FOLDERS_MADE), (self.file_path, self.folder.get()), (self.file_name, str(uuid4()))
+        ]  # fmt: skip
+
+    def _not_written(self, why: str) -> RuntimeError:
+        """The error of an image that is not there, with what the server reports."""
+        said = self.message.get() or "no message"
+        return RuntimeError(f"{self.name} has written no image, {why}: {said} ({self.message.pvname})")
+
+    @property
+    def counted_key(self) -> str:
+        """Data key of the exposure (s)."""
+        return str(self.exposure.name)
+
+    @property
+    def go(self) -> Setting:
+        """The busy record; its put completes when the file is there."""
+        return self.acquire
+
+    def complaints(self) -> list[str]:
+        """What the server reports about its last file."""
+        said = str(self.message.get())
+        return [f"{self.message.pvname}: {said}"] if said else []
+
+
+class AreaDetector(ImageDetector):
     """One image a count, written by the server of the detector; prefix for example ``X10DA-ES1-PIL:cam1:``.
 
     An event has the path of the file and the number of images so far.
@@ -43,7 +98,6 @@ class AreaDetector(CountingDetector):
 
     _images_before = -1.0
     """Images before the last one was triggered."""
-    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "threshold": 0.0}
 
     file = Cpt(CharacterArray, "FullFileName_RBV", kind="normal")
     images = Cpt(PolledNumber, "ArrayCounter_RBV", kind="normal")
@@ -64,22 +118,9 @@ class AreaDetector(CountingDetector):
     message = Cpt(CharacterArray, "StatusMessage_RBV", kind="omitted")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
 
-    def stage(self) -> list[object]:
-        """Give the files of this run their folder and a name of their own.
-
-        Raises
-        ------
-        ValueError
-            Without a folder.
-        """
-        if not self.folder.get():
-            raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
-        self.create_directory.set(FOLDERS_MADE).wait(END_TIMEOUT)
-        self.file_path.set(self.folder.get()).wait(END_TIMEOUT)
-        self.file_name.set(str(uuid4())).wait(END_TIMEOUT)
-        if self.template.get():
-            self.file_template.set(self.template.get()).wait(END_TIMEOUT)
-        return super().stage()
+    def _of_this_run(self) -> list[tuple[Signal, Any]]:
+        template = self.template.get()
+        return [*super()._of_this_run(), *([(self.file_template, template)] if template else [])]
 
     def trigger(self) -> ThreadlessStatus:
         """Take an image; done when its file is there."""
@@ -96,23 +137,5 @@ class AreaDetector(CountingDetector):
         """
         found = super().read()
         if found[self.images.name]["value"] == self._images_before:
-            raise RuntimeError(
-                f"{self.name} has written no image, {self.images.pvname} is {self._images_before:g} as before:"
-                f" {self.message.get() or 'no message'} ({self.message.pvname})"
-            )
+            raise self._not_written(f"{self.images.pvname} is {self._images_before:g} as before")
         return found
-
-    @property
-    def counted_key(self) -> str:
-        """Data key of the exposure (s)."""
-        return str(self.exposure.name)
-
-    @property
-    def go(self) -> Setting:
-        """The busy record; its put completes when the file is there."""
-        return self.acquire
-
-    def complaints(self) -> list[str]:
-        """What the server reports about its last file."""
-        said = str(self.message.get())
-        return [f"{self.message.pvname}: {said}"] if said else []

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Any, ClassVar
-from uuid import uuid4
+from typing import Any
 
 from ophyd import Component as Cpt
+from ophyd import Signal
 
 from devices.base.abort import BUSY, abandon_count
-from devices.base.counting import END_TIMEOUT, CountingDetector
 from devices.base.settings import Adjustment, LongText, Setting
 from devices.base.signals import PolledNumber, Readback, SoftSignal
 from devices.channel_access import ThreadlessStatus
-from devices.instruments.area_detector import FOLDERS_MADE, CharacterArray
+from devices.instruments.area_detector import CharacterArray, ImageDetector
 
 STREAM = 2
 """Of FileWriteMode: frames go to the file as they come."""
 
 
-class AreaDetectorHdf5(CountingDetector):
+class AreaDetectorHdf5(ImageDetector):
     """One image a count, in a file of the plugin ``HDF1:``; prefix for example ``X10DA-ES1-PIL:``.
 
     The plugin captures one frame a file, and the driver (``cam1:``) completes when its plugins are done. An event has
     the path of the file, how many frames are in it, and the number of images so far.
     """
-
-    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "threshold": 0.0}
 
     file = Cpt(CharacterArray, "HDF1:FullFileName_RBV", kind="normal")
     captured = Cpt(PolledNumber, "HDF1:NumCaptured_RBV", kind="normal")
@@ -58,24 +54,12 @@ class AreaDetectorHdf5(CountingDetector):
     wait_for_plugins = Cpt(Setting, "cam1:WaitForPlugins", put_complete=True, kind="omitted")
     acquire = Cpt(Setting, "cam1:Acquire", put_complete=True, kind="omitted")
 
-    def stage(self) -> list[object]:
-        """Give the files of this run their folder and a name of their own, and one frame each.
-
-        Raises
-        ------
-        ValueError
-            Without a folder.
-        """
-        if not self.folder.get():
-            raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
-        for signal, value in (
+    def _of_this_run(self) -> list[tuple[Signal, Any]]:
+        return [
             (self.callbacks, 1), (self.write_mode, STREAM), (self.lazy_open, 1), (self.number_of_frames, 1),
-            (self.auto_increment, 1), (self.wait_for_plugins, 1), (self.create_directory, FOLDERS_MADE),
-            (self.file_path, self.folder.get()), (self.file_name, str(uuid4())),
+            (self.auto_increment, 1), (self.wait_for_plugins, 1), *super()._of_this_run(),
             (self.file_template, self.template.get()),
-        ):  # fmt: skip
-            signal.set(value).wait(END_TIMEOUT)
-        return super().stage()
+        ]  # fmt: skip
 
     def trigger(self) -> ThreadlessStatus:
         """Take an image; done when its file is there."""
@@ -92,10 +76,8 @@ class AreaDetectorHdf5(CountingDetector):
         """
         found = super().read()
         if found[self.captured.name]["value"] != 1:
-            raise RuntimeError(
-                f"{self.name} has written no image, {self.captured.pvname} is {found[self.captured.name]['value']:g}:"
-                f" {self.message.get() or 'no message'} ({self.message.pvname})"
-            )
+            frames = found[self.captured.name]["value"]
+            raise self._not_written(f"{self.captured.pvname} is {frames:g}")
         return found
 
     def unstage(self) -> list[object]:
@@ -103,18 +85,3 @@ class AreaDetectorHdf5(CountingDetector):
         unstaged = super().unstage()
         abandon_count(self, self.capture)
         return unstaged
-
-    @property
-    def counted_key(self) -> str:
-        """Data key of the exposure (s)."""
-        return str(self.exposure.name)
-
-    @property
-    def go(self) -> Setting:
-        """The busy record; its put completes when the file is there."""
-        return self.acquire
-
-    def complaints(self) -> list[str]:
-        """What the plugin reports about its last file."""
-        said = str(self.message.get())
-        return [f"{self.message.pvname}: {said}"] if said else []

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 Key = tuple[str, int]
 """Uid of a pass, and segment."""
 CENTRE = 1.125
-"""Variance of a point by the parabola through the frames around it, in that of a mean over one step."""
+"""Variance of a point by the cubic through the frames around it, in that of a mean over one step."""
 NAMED = 5
 """Points that a note lists."""
 SAME_SHOTS = (
