@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -17,14 +18,24 @@ class EarlyDraw(Generic[Result]):
         Result of a window (start and end, beamline seconds).
     changes
         Returns the number of changes of the beamline so far.
+    load
+        Called in a thread before the first draw: kernels that load while a draw waits hold up the whole server.
     """
 
-    def __init__(self, draw: Callable[[float, float], Result], changes: Callable[[], int]) -> None:
-        self._draw, self._changes = draw, changes
+    def __init__(
+        self,
+        draw: Callable[[float, float], Result],
+        changes: Callable[[], int],
+        load: Callable[[], None] | None = None,
+    ) -> None:
+        self._draw, self._changes, self._load = draw, changes, load
         self._drawn: tuple[tuple[float, float, int], Result] | None = None
 
-    def prepare(self, start_s: float, end_s: float) -> None:
+    async def prepare(self, start_s: float, end_s: float) -> None:
         """Draw a window that is not over."""
+        if self._load is not None:
+            await asyncio.to_thread(self._load)
+            self._load = None
         self._drawn = ((start_s, end_s, self._changes()), self._draw(start_s, end_s))
 
     def result(self, start_s: float, end_s: float) -> Result:

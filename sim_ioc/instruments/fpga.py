@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from sim_ioc.instruments.acquisition import Acquisition
 from sim_ioc.instruments.early_draw import EarlyDraw
+from sim_ioc.physics import pair_chain
 from sim_ioc.physics.gating import Gate
 from sim_ioc.physics.photons import NUM_LAGS, PhaseCounts
 from sim_ioc.physics.world import World
@@ -48,7 +49,7 @@ class SimFpga(SimDevice):
         super().__init__()
         self._world = world
         self._gated, self._monitor = gated, monitor
-        self._early_draw = EarlyDraw(world.photon_counts, world.changes)
+        self._early_draw = EarlyDraw(world.photon_counts, world.changes, pair_chain.warm_up)
         model, gate = world.model, world.counting.gate_at_start
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
         self.gate_delay = long_out(
