@@ -33,14 +33,18 @@ class EarlyDraw(Generic[Result]):
 
     async def prepare(self, start_s: float, end_s: float) -> None:
         """Draw a window that is not over."""
-        if self._load is not None:
-            await asyncio.to_thread(self._load)
-            self._load = None
+        await self._load_once()
         self._drawn = ((start_s, end_s, self._changes()), self._draw(start_s, end_s))
 
-    def result(self, start_s: float, end_s: float) -> Result:
+    async def result(self, start_s: float, end_s: float) -> Result:
         """Result of a window that is over."""
         drawn, self._drawn = self._drawn, None
         if drawn is not None and drawn[0] == (start_s, end_s, self._changes()):
             return drawn[1]
+        await self._load_once()  # a window may be stopped before anything is prepared
         return self._draw(start_s, end_s)
+
+    async def _load_once(self) -> None:
+        if self._load is not None:
+            await asyncio.to_thread(self._load)
+            self._load = None

@@ -104,7 +104,7 @@ class SimFpga(SimDevice):
     async def _post(self, start_s: float, end_s: float) -> None:
         result = await self._gated.end(end_s) if self._gated else None
         if result is None:
-            result = self._early_draw.result(start_s, end_s)
+            result = await self._early_draw.result(start_s, end_s)
         if self._monitor is not None:
             await self._monitor.end(start_s, end_s)
         for name, record in self.arrays.items():
