@@ -189,7 +189,7 @@ class PredictedGrid:
         result = np.zeros((len(weights), *self.compared.rate.shape))
         for laser, sign in ((OFF, -1.0), (ON, 1.0)):
             for slot, rate in enumerate(self.compared.rate[laser]):
-                if not np.isnan(rate).any():
+                if weights[:, slot].any() and not np.isnan(rate).any():
                     value, _, integral = normalise_values(rate, pre, edge, self.grid.settings)
                     of_slot = weights_of_rates(weights[:, slot], value, pre, edge)
                     result[:, laser, slot] = sign / integral * of_slot

@@ -158,9 +158,11 @@ class Problem:
         """Variances of sums with these weights that all points share, shape (Q,)."""
         return self._summed(weights, lambda grid, of_grid: grid.variance(of_grid).shared)
 
-    def floor(self, cycles: Array) -> Array:
-        """Variances that no counting removes, shape (Q,)."""
-        return self._summed(self.weights(cycles), floor)
+    def floor(self, cycles: Array, chosen: Chosen = None) -> Array:
+        """Variances that no counting removes, shape (Q,); 0 for quantities that are not chosen."""
+        if not any(each.grid.background_stddev.any() for each in self.base):
+            return np.zeros(len(self.wanted.quantities))
+        return self._summed(self.weights(cycles, chosen), floor)
 
     def _summed(
         self, weights: Sequence[tuple[list[int], Array]], of_grid: Callable[[PredictedGrid, Array], Array]

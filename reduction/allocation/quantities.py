@@ -99,7 +99,7 @@ def slot_of(call: NamedQuantity, grid: PredictedGrid) -> int:
     TargetError
         If the grid has no such slot.
     """
-    slot, slots = call.options.get("slot", 0), len(grid.transient)
+    slot, slots = call.options.get("slot", 0), grid.grid.phases.size
     if not (isinstance(slot, int | float) and slot == int(slot) and 0 <= slot < slots):
         raise TargetError(f"{call.text}: slot must be a whole number from 0 to {slots - 1}")
     return int(slot)
@@ -107,7 +107,7 @@ def slot_of(call: NamedQuantity, grid: PredictedGrid) -> int:
 
 def one_slot(grid: PredictedGrid, slot: int, weights: Array) -> Array:
     """Weights of one slot, shape (N,), among those of all, shape (S, N)."""
-    result = np.zeros_like(grid.transient)
+    result = np.zeros((grid.grid.phases.size, grid.grid.points))
     result[slot] = weights
     return result
 

@@ -109,7 +109,7 @@ def reaching(problem: Problem, cycles: Array, fewest: Array, chosen: Chosen = No
     The error falls in a step where slots begin to serve as references: between times that are too short and long
     enough the next one is tried half way.
     """
-    never = problem.wanted.limits @ problem.floor(cycles)
+    never = problem.wanted.limits @ problem.floor(cycles, chosen)
     short, enough, factor = 0.0, np.inf, 1.0
     close = ROUGH if problem.large else SETTLED
     for _ in range(LONGEST):

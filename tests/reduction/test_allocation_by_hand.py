@@ -113,7 +113,7 @@ def test_patterns_are_the_same_from_either_end_and_no_more_than_the_floor_is_pro
 def test_times_are_scaled_until_the_target_is_met() -> None:
     """A variance that falls more slowly than by 1 / n: one step of 1.5 is not enough."""
     problem: Any = SimpleNamespace(
-        wanted=SimpleNamespace(limits=np.eye(1)), large=False, floor=lambda cycles: np.zeros(1)
+        wanted=SimpleNamespace(limits=np.eye(1)), large=False, floor=lambda cycles, chosen: np.zeros(1)
     )
     problem.variance = lambda cycles, chosen: np.array([1.5 / cycles[0] ** 0.9])
     problem.counted = lambda cycles: problem
