@@ -51,13 +51,15 @@ class AreaDetectorHdf5(ImageDetector):
     number_of_frames = Cpt(Setting, "HDF1:NumCapture", put_complete=True, kind="omitted")
     capture = Cpt(Setting, "HDF1:Capture", kind="omitted")
     message = Cpt(CharacterArray, "HDF1:WriteMessage", kind="omitted")
+    array_callbacks = Cpt(Setting, "cam1:ArrayCallbacks", put_complete=True, kind="omitted")
+    """1: the driver hands its frames to the plugins."""
     wait_for_plugins = Cpt(Setting, "cam1:WaitForPlugins", put_complete=True, kind="omitted")
     acquire = Cpt(Setting, "cam1:Acquire", put_complete=True, kind="omitted")
 
     def _of_this_run(self) -> list[tuple[Signal, Any]]:
         return [
-            (self.callbacks, 1), (self.write_mode, STREAM), (self.lazy_open, 1), (self.number_of_frames, 1),
-            (self.auto_increment, 1), (self.wait_for_plugins, 1), *super()._of_this_run(),
+            (self.array_callbacks, 1), (self.callbacks, 1), (self.write_mode, STREAM), (self.lazy_open, 1),
+            (self.number_of_frames, 1), (self.auto_increment, 1), (self.wait_for_plugins, 1), *super()._of_this_run(),
             (self.file_template, self.template.get()),
         ]  # fmt: skip
 

@@ -46,6 +46,7 @@ class SimPilatus(SimDevice):
         self._number = long_out(0, Shown(), Limits(0, 2**31 - 1), "number of the next file")
         self._counter = long_in(0, Shown(), "images so far")
         self._message = text_waveform("", "what went wrong", False)
+        self._callbacks = states("Enable", ("Disable", "Enable"), "bo", "whether images reach the plugins")
         along, across = powder.truth.camera.pixels
         named = {
             "Acquire": self._busy.record, "AcquireTime": self._time, "AcquireTime_RBV": self._time_rbv,
@@ -57,6 +58,7 @@ class SimPilatus(SimDevice):
             "SizeY_RBV": long_in(across, Shown("pixel"), "rows"),
             "ThresholdEnergy": analog_out(6.5, Shown("keV", 3), Limits(2.0, 20.0), "energy threshold of the pixels"),
             "WaitForPlugins": states("Yes", ("No", "Yes"), "bo", "whether it is done when its plugins are"),
+            "ArrayCallbacks": self._callbacks,
             "TriggerMode": states("Internal", ("Internal", "Ext. Enable", "Ext. Trigger"), "mbbo", "trigger"),
         }  # fmt: skip
         self.records = {f"{CAMERA}{name}": record for name, record in named.items()}
@@ -81,7 +83,8 @@ class SimPilatus(SimDevice):
         if not str(self._path.value) or await self._write(image):
             await self._counter.post(int(self._counter.value) + 1)
         await self._time_rbv.post(seconds, always=True)
-        await self._plugin.take(image)
+        if self._callbacks.value == "Enable":
+            await self._plugin.take(image)
         await self._busy.done()
 
     async def _write(self, image: NDArray[np.int32]) -> bool:

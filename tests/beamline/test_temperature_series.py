@@ -100,7 +100,8 @@ def test_the_plugin_writes_one_image_a_count_and_names_a_folder_that_cannot_be_m
             camera.stage()
         camera.folder.put(str(tmp_path / "images"))
         camera.preset_time.set(2.0).wait(5)
-        camera.auto_increment.set(0).wait(5)  # by somebody else
+        for setting in (camera.auto_increment, camera.array_callbacks):  # by somebody else
+            setting.set(0).wait(5)
         files = []
         for images in (1, 2):
             camera.stage()
