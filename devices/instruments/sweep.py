@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from threading import Thread
@@ -19,7 +20,7 @@ from ophyd import Component as Cpt
 from ophyd import EpicsSignalRO
 from ophyd import FormattedComponent as FCpt
 from ophyd.status import Status
-from ophyd.utils import LimitError
+from ophyd.utils import InvalidState, LimitError
 
 from devices.base.abort import BUSY, FAILED, abandon_count
 from devices.base.device import StationDevice
@@ -58,6 +59,15 @@ def _finish(status: Status, **_: Any) -> None:
     status.set_finished()
 
 
+def _end(status: Status, error: Exception | None = None) -> None:
+    """End a status, unless somebody else has."""
+    with suppress(InvalidState):
+        if error is None:
+            status.set_finished()
+        else:
+            status.set_exception(error)
+
+
 class EnergySweep(StationDevice):
     """A flyer: `prepare` a trajectory, `kickoff`, `complete`, `collect` the frames as events of a stream of their own.
 
@@ -81,8 +91,9 @@ class EnergySweep(StationDevice):
     abort = Cpt(Setting, "Abort", put_complete=True, kind="omitted")
     max_speed = Cpt(SoftSignal, value=0.02, units="keV/s", kind="config")
     """Highest speed of the energy; a faster trajectory is refused before anything moves."""
-    _under_way: ThreadlessStatus | None = None
-    """Status of the frames of the last sweep."""
+    _under_way: tuple[ThreadlessStatus, ThreadlessStatus] | None = None
+    """Frames and trajectory of the last sweep."""
+    _prepared: Status | None = None
 
     def __init__(self, prefix: str, *, frames: str, **kwargs: Any) -> None:
         self.frames = frames
@@ -128,35 +139,43 @@ class EnergySweep(StationDevice):
         Returns
         -------
         Status
-            Fails if the trajectory cannot be built, with the reason of the record.
+            Fails if the trajectory cannot be built, with the reason of the record, or if `stop` comes first: then what
+            is not yet written stays as it is.
         """
-        status = Status(self)
+        status = self._prepared = Status(self)
         Thread(target=self._prepare, args=(trajectory, status), name=f"prepare {self.name}", daemon=True).start()
         return status
 
     def _prepare(self, trajectory: Mapping[str, Any], status: Status) -> None:
         attach_initial_context()
         try:
-            self._build(trajectory)
+            for record, value in self._records_of(trajectory):
+                if status.done:  # stopped
+                    return
+                record.set(value).wait(PUT_TIMEOUT)
+            if self.build_status.get(use_monitor=False) != SUCCESS:
+                raise RuntimeError(f"{self.name}: the trajectory cannot be built: {self.message.get()}")
         except Exception as error:  # noqa: BLE001 - a caller waits for the status
-            status.set_exception(error)
+            _end(status, error)
         else:
-            status.set_finished()
+            _end(status)
 
-    def _build(self, trajectory: Mapping[str, Any]) -> None:
-        self.num_points.set(len(trajectory["energies"])).wait(PUT_TIMEOUT)
-        self.positions.set(np.asarray(trajectory["energies"], float)).wait(PUT_TIMEOUT)
-        self.times.set(np.asarray(trajectory["times"], float)).wait(PUT_TIMEOUT)
-        self.buffer.time.set(float(trajectory["frame"])).wait(PUT_TIMEOUT)
-        self.buffer.capacity.set(int(trajectory["frames"])).wait(PUT_TIMEOUT)
-        self.build.set(BUSY).wait(PUT_TIMEOUT)
-        if self.build_status.get(use_monitor=False) != SUCCESS:
-            raise RuntimeError(f"{self.name}: the trajectory cannot be built: {self.message.get()}")
+    def _records_of(self, trajectory: Mapping[str, Any]) -> list[tuple[Setting, Any]]:
+        """In the order in which they are written; the last one builds."""
+        return [
+            (self.num_points, len(trajectory["energies"])),
+            (self.positions, np.asarray(trajectory["energies"], float)),
+            (self.times, np.asarray(trajectory["times"], float)),
+            (self.buffer.time, float(trajectory["frame"])),
+            (self.buffer.capacity, int(trajectory["frames"])),
+            (self.build, BUSY),
+        ]
 
     def kickoff(self) -> FinishedStatus:
         """Start the frames, then the trajectory; the frames end when it has."""
-        self._under_way = self.buffer.acquire.process(BUSY)
-        self.execute.process(BUSY).add_callback(self._end_frames)
+        frames = self.buffer.acquire.process(BUSY)
+        self._under_way = frames, self.execute.process(BUSY)
+        self._under_way[1].add_callback(self._end_frames)
         return FinishedStatus()
 
     def complete(self) -> ThreadlessStatus:
@@ -169,7 +188,7 @@ class EnergySweep(StationDevice):
         """
         if self._under_way is None:
             raise RuntimeError(f"{self.name} was not kicked off")
-        return self._under_way
+        return self._under_way[0]
 
     def collect(self) -> Iterator[dict[str, Any]]:
         """An event of each frame of the last sweep, in the order in which they came."""
@@ -201,13 +220,16 @@ class EnergySweep(StationDevice):
         abandon_count(self, self.buffer.acquire)
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop axis and frames, if they are under way."""
-        if self._under_way is None or self._under_way.done:
+        """Stop axis and frames, and a preparation, if they are under way."""
+        if self._prepared is not None:
+            _end(self._prepared, RuntimeError(f"{self.name}: stopped before the trajectory was built"))
+        if self._under_way is None or all(each.done for each in self._under_way):
             return
         try:
             self.abort.put(BUSY, wait=False)
             abandon_count(self, self.buffer.acquire)
-            self._under_way.wait(PUT_TIMEOUT)
+            for each in self._under_way:
+                each.wait(PUT_TIMEOUT)
         except (*FAILED, *NOT_SENT) as error:
             self.log.error("%s may still move, its records do not reply: %s", self.name, error)
 

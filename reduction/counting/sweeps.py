@@ -16,8 +16,9 @@ either side of the point. A frame between two points has a share in both, which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,55 +119,98 @@ def _solved(weight: Array, x: Array, moments: Array) -> Array:
     return np.asarray(weight * np.einsum("na,ank->nk", found, terms))
 
 
-@dataclass(frozen=True)
-class _Band:
-    """Shares of all sweeps, padded to K frames; axes R sweeps, N points, K frames.
+class _Sweep:
+    """The frames of each point of one sweep, in its column of the rows of all; N points, each with K frames.
 
-    Attributes
+    Parameters
     ----------
-    frame : ndarray of int, shape (R, N, K)
-        Number of each frame.
-    first : ndarray of int, shape (R, N)
-        As in `Shares`.
-    weight : ndarray, shape (R, N, K)
+    rows : DwellRows
+        A point is a frame, by its number.
+    row : int
+    shares : Shares
     """
 
-    frame: IntArray
-    first: IntArray
-    weight: Array
+    def __init__(self, rows: DwellRows, row: int, shares: Shares) -> None:
+        self._rows, self._row, self._first, self._weight = rows, row, shares.first, shares.weight
+        at = shares.first[:, None] + np.arange(shares.weight.shape[1])
+        last = shares.frames.size - 1
+        self._frame = shares.frames[np.minimum(at, last)] if shares.frames.size else np.zeros(at.shape, np.int64)
+        self._there = shares.weight.any(axis=1)
+        self._squares = (shares.weight**2).sum(axis=1)
+        flux, size = self._of_frames(rows.flux), np.abs(shares.weight)
+        self._mean = (size * flux).sum(axis=1) / np.maximum(size.sum(axis=1), 1e-300)
+        self._factor = np.divide(
+            self._mean[:, None] * shares.weight, flux, out=np.zeros_like(flux), where=shares.weight != 0
+        )
 
-    @classmethod
-    def of(cls, shares: Sequence[Shares]) -> _Band:
-        widest = max(each.weight.shape[1] for each in shares)
-        frame = np.zeros((len(shares), len(shares[0].first), widest), np.int64)
-        weight = np.zeros(frame.shape)
-        for row, each in enumerate(shares):
-            weight[row, :, : each.weight.shape[1]] = each.weight
-            at = each.first[:, None] + np.arange(widest)
-            if each.frames.size:
-                frame[row] = each.frames[np.minimum(at, each.frames.size - 1)]
-        return cls(frame, np.stack([each.first for each in shares]), weight)
+    def _of_frames(self, values: Array) -> Array:
+        """Values (F, R, ...) of the frames of each point, shape (N, K, ...); 0 where they have no weight."""
+        found = values[:, self._row][self._frame]
+        return np.where((self._weight != 0).reshape(*self._weight.shape, *[1] * (values.ndim - 2)), found, 0.0)
 
-    def of_frames(self, values: Array) -> Array:
-        """Values (F, R, ...) of the frames of each point, shape (R, N, K, ...); 0 where they have no weight."""
-        found = values[self.frame, np.arange(len(self.frame))[:, None, None]]
-        there = (self.weight != 0).reshape(*self.weight.shape, *[1] * (values.ndim - 2))
-        return np.where(there, found, 0.0)
+    def _summed(self, factor: Array, values: Array) -> Array:
+        """Sums over frames: factors (N, K) times values (F, R, ...), shape (N, ...)."""
+        return np.asarray(np.einsum("nk,nk...->n...", factor, self._of_frames(values)))
 
-    def summed(self, factor: Array, values: Array) -> Array:
-        """Sums over frames: factors (R, N, K) times values (F, R, ...), shape (N, R, ...)."""
-        return np.asarray(np.einsum("rnk,rnk...->nr...", factor, self.of_frames(values)))
+    def on_grid(self) -> dict[str, NDArray[Any]]:
+        """By name, the row of each array of `DwellRows`, shape (N, ...)."""
+        rows, row, squares = self._rows, self._row, self._squares
+        counts = (rows.state[:, row] != EMPTY) & (rows.exposure[:, row] > 0)
+        gates = rows.weight[counts, row].mean() if counts.any() else 0.0
+        found = {
+            "state": np.where(self._there, rows.state[:, row].max(), np.int8(EMPTY)).astype(np.int8),
+            "weight": np.divide(gates, squares, out=np.zeros_like(squares), where=self._there),
+            "flux": self._mean,
+            "slot_mu": self._summed(self._factor, rows.slot_mu),
+            "slot_var": self._summed(self._factor**2, rows.slot_var),
+            "slot_shift": self._summed(self._factor, rows.slot_shift),
+        }
+        return found if rows.time is None else found | {"time": self._summed(self._weight, rows.time)}
 
-    def above(self, distance: int) -> tuple[IntArray, NDArray[np.bool_]]:
-        """Where the frames of each point are among those of the point above it, and whether they are there."""
-        number = self.first.shape[1] - distance
-        at = np.arange(self.weight.shape[2]) + (self.first[:, :number] - self.first[:, distance:])[..., None]
-        inside = (at >= 0) & (at < self.weight.shape[2])
-        return np.where(inside, at, 0), inside
+    def ground(self, ground: GroundState) -> dict[str, Array]:
+        """The same of a ground state."""
+        summed = self._summed
+        squares = self._factor**2
+        return {
+            "mu": summed(self._factor, ground.mu), "bunch_var": summed(squares, ground.bunch_var),
+            "shift": summed(self._factor, ground.shift),
+        }  # fmt: skip
+
+    def strongest(self) -> IntArray:
+        """The frame with the largest weight of each point, shape (N,)."""
+        at = np.abs(self._weight).argmax(axis=1)[:, None]
+        return np.asarray(np.take_along_axis(self._frame, at, axis=1)[:, 0])
+
+    def neighbours(self, variance: Array) -> list[tuple[Array, Array]]:
+        """By distance, correlations of points by the frames that they share: of counts (N, S), and of noise (N,).
+
+        Parameters
+        ----------
+        variance : ndarray, shape (N, S)
+            Of the points.
+        """
+        of_frames, points, found = self._of_frames(self._rows.slot_var), self._first.size, []
+        for distance in range(1, points):
+            low, high = slice(0, points - distance), slice(distance, points)
+            at = np.arange(self._weight.shape[1]) + (self._first[low] - self._first[high])[:, None]
+            inside = (at >= 0) & (at < self._weight.shape[1])
+            theirs = self._above(self._weight[high], at, inside)
+            if not (shared := self._weight[low] * theirs).any():
+                break
+            both = self._factor[low] * self._above(self._factor[high], at, inside)
+            counting = np.einsum("nk,nks->ns", both, of_frames[low])
+            noise = _coefficient(shared.sum(axis=1), self._squares[low] * self._squares[high], points)
+            found.append((_coefficient(counting, variance[low] * variance[high], points), noise))
+        return found
+
+    @staticmethod
+    def _above(values: Array, at: IntArray, inside: NDArray[np.bool_]) -> Array:
+        """What the points above have at the frames of those below them."""
+        return np.where(inside, np.take_along_axis(values, np.where(inside, at, 0), axis=1), 0.0)
 
 
-def on_grid(rows: DwellRows, shares: Sequence[Shares], grid: Array) -> DwellRows:
-    """Dwells of the frames as dwells at the points of a grid, a row a sweep.
+def on_grid(rows: DwellRows, shares: Sequence[Shares]) -> DwellRows:
+    """Dwells of the frames as dwells at the points of a grid, a row a sweep; one sweep after the other.
 
     Parameters
     ----------
@@ -174,74 +218,42 @@ def on_grid(rows: DwellRows, shares: Sequence[Shares], grid: Array) -> DwellRows
         A point is a frame, by its number.
     shares : sequence of Shares
         Of each row.
-    grid : ndarray, shape (N,), keV
-        Ascending.
 
     Returns
     -------
     DwellRows
         With the correlation of neighbours.
     """
-    band = _Band.of(shares)
-    weight, number = band.weight, len(shares)
-    there = weight.any(axis=2).T
-    state = np.where(there, rows.state.max(axis=0), np.int8(EMPTY)).astype(np.int8)
-    squares = (weight**2).sum(axis=2).T
-    flux = band.of_frames(rows.flux)
-    mean = (np.abs(weight) * flux).sum(axis=2) / np.maximum(np.abs(weight).sum(axis=2), 1e-300)
-    factor = np.divide(mean[..., None] * weight, flux, out=np.zeros_like(weight), where=weight != 0)  # of photons
-    counts = (rows.state != EMPTY) & (rows.exposure > 0)
-    opened = np.where(counts, rows.weight, 0.0).sum(axis=0)
-    gates = np.divide(opened, counts.sum(axis=0), out=np.zeros(number), where=counts.any(axis=0))
-    variance = band.summed(factor**2, rows.slot_var)
+    points, ground, strongest, beside = [], [], [], []
+    for row, each in enumerate(shares):
+        sweep = _Sweep(rows, row, each)
+        points.append(sweep.on_grid())
+        ground.append({} if rows.ground is None else sweep.ground(rows.ground))
+        strongest.append(sweep.strongest())
+        beside.append(sweep.neighbours(points[-1]["slot_var"]))
     return replace(
         rows,
-        state=state,
-        weight=np.divide(gates, squares, out=np.zeros_like(squares), where=there),
-        flux=mean.T,
-        slot_mu=band.summed(factor, rows.slot_mu),
-        slot_var=variance,
-        slot_shift=band.summed(factor, rows.slot_shift),
-        time=None if rows.time is None else band.summed(weight, rows.time),
-        currents=None if rows.currents is None else rows.currents.nearest(_strongest(band)),
-        ground=None if rows.ground is None else _ground(rows.ground, factor, band),
-        neighbours=_neighbours(band, factor, rows.slot_var, variance),
+        **_stacked(points),
+        currents=None if rows.currents is None else rows.currents.nearest(np.stack(strongest, axis=1)),
+        ground=None if rows.ground is None else replace(rows.ground, **_stacked(ground)),
+        neighbours=_joined(beside, rows.num_slots),
     )
 
 
-def _strongest(band: _Band) -> IntArray:
-    """The frame with the largest weight of each point, shape (N, R)."""
-    at = np.abs(band.weight).argmax(axis=2)[..., None]
-    return np.asarray(np.take_along_axis(band.frame, at, axis=2)[..., 0].T)
+def _stacked(of_each: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, Any]:
+    """Arrays of single rows side by side."""
+    return {name: np.stack([each[name] for each in of_each], axis=1) for name in of_each[0]}
 
 
-def _ground(ground: GroundState, factor: Array, band: _Band) -> GroundState:
-    return replace(
-        ground,
-        mu=band.summed(factor, ground.mu),
-        bunch_var=band.summed(factor**2, ground.bunch_var),
-        shift=band.summed(factor, ground.shift),
-    )
-
-
-def _neighbours(band: _Band, factor: Array, slot_var: Array, variance: Array) -> Neighbours:
-    """Correlations of points by the frames that they share; factors have the shape (R, N, K)."""
-    weight, (rows, points) = band.weight, band.first.shape
-    squares, of_frames = (weight**2).sum(axis=2).T, band.of_frames(slot_var)
-    counting, noise = [], []
-    for distance in range(1, points):
-        at, inside = band.above(distance)
-        low, high = slice(0, points - distance), slice(distance, points)
-        theirs = np.where(inside, np.take_along_axis(weight[:, high], at, axis=2), 0.0)
-        shared = weight[:, low] * theirs
-        if not shared.any():
-            break
-        beside = np.where(inside, np.take_along_axis(factor[:, high], at, axis=2), 0.0)
-        both = np.einsum("rnk,rnk,rnks->nrs", factor[:, low], beside, of_frames[:, low])
-        counting.append(_coefficient(both, variance[low] * variance[high], points))
-        noise.append(_coefficient(shared.sum(axis=2).T, squares[low] * squares[high], points))
-    slots = slot_var.shape[2]
-    return Neighbours(np.array(counting).reshape(-1, points, rows, slots), np.array(noise).reshape(-1, points, rows))
+def _joined(of_each: Sequence[Sequence[tuple[Array, Array]]], slots: int) -> Neighbours:
+    """Correlations of all sweeps, 0 beyond the distances of each."""
+    points = max((each[0][1].size for each in of_each if each), default=0)
+    counting = np.zeros((max(map(len, of_each)), points, len(of_each), slots))
+    noise = np.zeros(counting.shape[:3])
+    for row, each in enumerate(of_each):
+        for distance, (of_counts, of_noise) in enumerate(each):
+            counting[distance, :, row], noise[distance, :, row] = of_counts, of_noise
+    return Neighbours(counting, noise)
 
 
 def _coefficient(covariance: Array, product: Array, points: int) -> Array:

@@ -151,7 +151,7 @@ def rates_on_grid(
     frames = of_frames.rows
     assert frames is not None  # of an accumulator
     shares = store.shares(np.where(frames.state != EMPTY, frames.exposure, 0.0), run.grid)
-    rows = on_grid(frames, shares, run.grid)
+    rows = on_grid(frames, shares)
     out = exclusions.mask(sums.pass_uids, sums.row_pass, run.grid.size)
     if out is not None:
         rows = replace(rows, state=np.where(out, np.int8(EMPTY), rows.state))

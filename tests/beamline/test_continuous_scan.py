@@ -156,8 +156,8 @@ def test_lost_doubled_and_late_frames_are_named(shift: Shift) -> None:
 
 
 @pytest.mark.long
-def test_a_sweep_that_lacks_a_fifth_of_its_frames_is_taken_again(shift: Shift) -> None:
-    put(shift[1], "Fault:LostFrames", 60)
+def test_a_sweep_that_lacks_many_of_its_frames_is_taken_again(shift: Shift) -> None:
+    put(shift[1], "Fault:LostFrames", 120)  # of 150, and of those before and after
     uid = sweep(shift, pattern=(0,), delay=None, attempts=2)
     put(shift[1], "Fault:LostFrames", 0)
     assert ["too many frames are lost" in each["quality"] for each in sweeps_of(shift, uid)] == [True, True]

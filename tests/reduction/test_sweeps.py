@@ -85,7 +85,7 @@ def frames(rng, laser_on=(1, 0), noise=0.0):
 def binned(rows: DwellRows, begin=BEGIN, end=END, grid=GRID) -> DwellRows:
     """Rows of frames, all of them sweeps with these energies, on the grid."""
     exposure = np.where(rows.state != EMPTY, rows.exposure, 0.0)
-    return on_grid(rows, [shares_on_grid(begin, end, each, grid) for each in exposure.T], grid)
+    return on_grid(rows, [shares_on_grid(begin, end, each, grid) for each in exposure.T])
 
 
 def weights_of(shares: Shares, frames: int):
