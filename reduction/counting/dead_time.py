@@ -55,7 +55,7 @@ class Correlation:
 def departs(departure: Array, stddev: Array) -> NDArray[np.bool_]:
     """Whether departures are significant and large enough to matter; NaN is not."""
     size = np.abs(np.nan_to_num(departure))
-    return (size > SIGNIFICANT * np.nan_to_num(stddev, nan=np.inf)) & (size > SIZE)
+    return (size > SIGNIFICANT * np.nan_to_num(stddev, nan=np.inf, posinf=np.inf)) & (size > SIZE)
 
 
 def correlation(sums: Array, photons: Array) -> Correlation:

@@ -53,6 +53,16 @@ def point_data(update: PointUpdate, axis: str, value: float, dwells: tuple[int, 
     }
 
 
+def sweep_data(sweep: Mapping[str, Any], frames: Sequence[PointUpdate]) -> dict[str, Any]:
+    """One event of the stream `sweeps`: means over the frames of a sweep, from its raw event and theirs."""
+    seen = [each for each in frames if np.isfinite(each.photons).all()]
+    photons, stddev = np.nan, np.nan
+    if seen:
+        photons = float(np.mean([each.photons for each in seen]))
+        stddev = float(np.sqrt(np.sum([each.photons_stddev**2 for each in seen])) / (len(seen) * seen[0].photons.size))
+    return {"segment": int(sweep["segment"]), "frames": len(seen), "photons": photons, "photons_stddev": stddev}
+
+
 POINT_UNITS = {
     **dict(AXES.values()),
     **dict.fromkeys(("photons", "photons_stddev"), "photons per pulse"),

@@ -28,7 +28,7 @@ from reduction.documents.raw import (
     is_reducible,
     raw_run,
 )
-from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, point_data
+from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, point_data, sweep_data
 from reduction.documents.streams import stream_of
 from reduction.errors import ReductionError
 from reduction.live.counters import Counters, not_read, settings_of
@@ -157,13 +157,14 @@ class LiveReducer:
             self._reduced.event(stream_of("points", name), data, POINT_UNITS)
 
     def _add_sweep(self, run: RawRun, event: Mapping[str, Any], page: Mapping[str, Any]) -> None:
-        assert self._set is not None and self._pattern is not None  # of the descriptor
+        assert self._set is not None and self._reduced is not None  # of the descriptor
         name = run.counters[0].name
-        before, of_counter = self._laser_phase.get(name), self._counters[name]
-        for dwell in self._set.sweeps.dwells(event, page, of_counter, self._pattern, before):
-            self._set.counters.add({name: dwell})
-            self._laser_phase[name] = dwell.laser_phase
+        of_counter, before = self._counters[name], self._laser_phase.get(name)
+        dwells = self._set.sweeps.dwells(event, page, of_counter, self._set.pattern, before)
+        updates = [self._set.counters.add({name: dwell})[name] for dwell in dwells]
+        self._laser_phase |= {name: dwells[-1].laser_phase} if dwells else {}
         self._set.doubts |= doubts_about_background(event["data"], run)
+        self._reduced.event("sweeps", sweep_data(event["data"], updates), POINT_UNITS)
 
     def _dwells(self, event: Mapping[str, Any], monitor: bool) -> dict[str, Dwell]:
         """A dwell of each counter of the scan set; the first one that was read comes first."""

@@ -1,87 +1,25 @@
-"""Continuous energy scans of a session on a simulated beamline: spectra, faults, a dump, an abort, bad input."""
+"""Continuous energy scans of a session on a simulated beamline: spectra, the drift page, bad input."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import epics
 import numpy as np
 import pytest
-from bluesky.utils import RunEngineInterrupted
 from event_model import unpack_event_page
 
 from beamline.outputs.export.counted import count_up
+from beamline.outputs.live_figure.drifts import of_dwells
+from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.pages import Page
 from beamline.session.scans.resume import CompleteError, remaining
-from beamline.session.session import Session, start
 from plans.protocols import MissingRoleError
 from reduction.live.reducer import LiveReducer
-from tests.beamline.configurations import configuration, without
+from tests.beamline.configurations import without
 from tests.beamline.session_runs import documents, events, reduced_of
-from tests.helpers.ioc_process import write_scenario
-from tests.helpers.pvs import release
+from tests.beamline.sweep_shift import GRID, WINDOWS, Shift, at_rest, spectrum_of, sweep, sweeps_of, swept_shift
 
-SPEEDUP = 25.0
-GRID = np.arange(13_452, 13_501) / 1e3
-WINDOWS = {"pre_edge": (13.452, 13.458), "integral": (13.458, 13.500)}
-SCENARIO = {
-    "sample": {"mu_white_line": 0.5},
-    "jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0},
-    "ring": {"topup_interval_s": [9e5, 1e6]},
-}
-Shift = tuple[Session, Any]
-
-
-@pytest.fixture(scope="module")
-def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shift]:
-    folder = tmp_path_factory.mktemp("sweeps")
-    ioc = ioc_pool.start(write_scenario(SCENARIO, folder / "scenario.toml"), SPEEDUP)
-    beam = [each for each in configuration(folder).suspenders if each.signal == "ring.current"]
-    suspenders = [
-        {"signal": "ring.current", "low": 20.0, "high": 1000.0, "margin": 5.0, "wait": 1.0, "reason": "beam lost"}
-    ]
-    assert beam == []
-    config = configuration(folder, ioc.prefix, SPEEDUP, suspenders=suspenders)
-    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
-        assert isinstance(session, Session)
-        yield session, ioc
-    ioc_pool.stop(ioc)
-
-
-def sweep(shift: Shift, **kwargs: Any) -> str:
-    """Uid of a run of one pass."""
-    given = {"energies": GRID, "dwell": 0.3, "frame": 0.1, "settings": WINDOWS, **kwargs}
-    return str(shift[0].RE(shift[0].scans.plans["continuous_scan"](**given)).run_start_uids[-1])
-
-
-def sweeps_of(shift: Shift, uid: str) -> list[dict[str, Any]]:
-    return [each["data"] for each in events(documents(shift[0], uid), "primary")]
-
-
-def spectrum_of(shift: Shift, uid: str) -> dict[str, Any]:
-    docs = reduced_of(shift[0], uid)
-    assert docs[-1][1]["exit_status"] == "success", docs[-1][1]
-    (found,) = events(docs, "spectrum")
-    return dict(found["data"])
-
-
-def put(ioc: Any, name: str, value: Any) -> None:
-    assert epics.caput(ioc.name(name), value, wait=True, timeout=10) == 1
-
-
-def at_rest(shift: Shift) -> bool:
-    ioc = shift[1]
-    busy = ("7ida:KohzuMoving", "7ida:Prof1:Execute", "7idd:FPGA1:Frames:Acquire", "7idd:Laser:ShutterStatus_RBV")
-    deadline = time.monotonic() + 5
-    while any(epics.caget(ioc.name(name), use_monitor=False) for name in busy) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not any(epics.caget(ioc.name(name), use_monitor=False) for name in busy)
+__all__ = ["swept_shift"]  # the fixture `shift`
 
 
 @pytest.mark.long
@@ -141,120 +79,23 @@ def test_the_laser_may_always_be_on(shift: Shift) -> None:
     assert found["transient"][0][20] < 0  # the white line
 
 
-def test_lost_doubled_and_late_frames_are_named(shift: Shift) -> None:
-    faults = {"Lost": 4, "Doubled": 3, "Late": 2}
-    for kind, number in faults.items():
-        put(shift[1], f"Fault:{kind}Frames", number)
-    found = spectrum_of(shift, sweep(shift, pattern=(0,), delay=None, dwell=0.8))
-    for kind in faults:
-        put(shift[1], f"Fault:{kind}Frames", 0)
-    assert "4 lost, 3 sent twice, 2 latched late and left out of" in found["notes"]
-    clean = spectrum_of(shift, sweep(shift, pattern=(0,), delay=None, dwell=0.8))
-    assert "Frames of pass" not in clean["notes"]
-    pull = (found["static"] - clean["static"]) / np.hypot(found["static_stddev"], clean["static_stddev"])
-    assert np.nanmax(np.abs(pull)) < 4.5
-
-
-@pytest.mark.long
-def test_a_sweep_that_lacks_many_of_its_frames_is_taken_again(shift: Shift) -> None:
-    put(shift[1], "Fault:LostFrames", 120)  # of 150, and of those before and after
-    uid = sweep(shift, pattern=(0,), delay=None, attempts=2)
-    put(shift[1], "Fault:LostFrames", 0)
-    assert ["too many frames are lost" in each["quality"] for each in sweeps_of(shift, uid)] == [True, True]
-    assert reduced_of(shift[0], uid)[-1][1]["exit_status"] == "fail"
-    assert sweeps_of(shift, sweep(shift, pattern=(0,), delay=None))[0]["quality"] == "good"
-
-
-def when_under_way(shift: Shift, action: Any) -> threading.Thread:
-    """Act in the middle of the next sweep."""
-
-    def wait_and_act() -> None:
-        epics.ca.use_initial_context()
-        deadline = time.monotonic() + 20
-        taken = epics.PV(shift[1].name("7idd:FPGA1:Frames:NumTaken_RBV"))
-        while (taken.get(use_monitor=False, timeout=10) or 0) not in range(40, 100) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        action()
-        release(taken)
-
-    thread = threading.Thread(target=wait_and_act)
-    thread.start()
-    return thread
-
-
-def test_a_sweep_is_repeated_after_a_dump(shift: Shift) -> None:
-    """Of the beam; the X-ray shutter, which shuts with it, is opened by hand."""
-
-    def dump() -> None:
-        put(shift[1], "Fault:BeamDump", 1)
-        time.sleep(0.3)
-        put(shift[1], "Fault:BeamDump", 0)
-        put(shift[1], "7ida:rShtrA:Open", 1)
-
-    before = sweeps_of(shift, sweep(shift, pattern=(0,), delay=None))[0]["sweep_number"]
-    thread = when_under_way(shift, dump)
-    uid = sweep(shift, pattern=(0,), delay=None, attempts=9)
-    thread.join()
-    last = sweeps_of(shift, uid)[-1]
-    assert last["quality"] == "good"
-    assert last["sweep_number"] > before + 1  # that with the dump was another one
-    assert np.isfinite(spectrum_of(shift, uid)["static"]).all()
-
-
-def test_a_trajectory_that_the_record_has_lost_is_sent_again(shift: Shift) -> None:
-    """Somebody else changes it during the first of two sweeps."""
-    thread = when_under_way(shift, partial(put, shift[1], "7ida:Prof1:NumPoints", 2))
-    uid = sweep(shift, pattern=(0, 0), delay=None)
-    thread.join()
-    assert [each["quality"] for each in sweeps_of(shift, uid)] == ["good", "good"]
-
-
-@pytest.mark.long
-def test_a_sweep_is_repeated_after_its_server_has_hung_and_was_restarted(
-    shift: Shift, ioc_pool: Any, tmp_path: Path
-) -> None:
-    ioc = shift[1]
-
-    def restart() -> None:
-        os.kill(ioc.process.pid, signal.SIGSTOP)
-        time.sleep(3.0)
-        os.kill(ioc.process.pid, signal.SIGKILL)
-        ioc_pool.stop(ioc)
-        ioc_pool.start(write_scenario(SCENARIO, tmp_path / "scenario.toml"), SPEEDUP, ioc.prefix)
-
-    thread = when_under_way(shift, restart)
-    uid = sweep(shift, pattern=(0,), delay=None)
-    thread.join()
-    assert sweeps_of(shift, uid)[-1]["quality"] == "good"
-    assert np.isfinite(spectrum_of(shift, uid)["static"]).all()
-
-
-def test_an_abort_leaves_everything_at_rest_and_the_next_scan_works(shift: Shift) -> None:
-    session = shift[0]
-    preset = session.beamline.fpga.preset_time.get()
-    thread = when_under_way(shift, partial(session.RE.request_pause, defer=False))
-    with pytest.raises(RunEngineInterrupted):
-        sweep(shift, dwell=0.6)
-    thread.join()
-    assert at_rest(shift)
-    session.RE.abort("a user")
-    assert at_rest(shift)
-    assert GRID[0] - 0.002 < session.beamline.mono.energy.get(use_monitor=False) < GRID[-1]
-    assert session.beamline.fpga.preset_time.get() == preset
-    (left,) = remaining(session.config.data.root, "last", session.scans.sample).passes
-    assert left.sweep is not None and len(left.start["resumes"]) == 1 and left.start["num_events"] == 2
-    assert sweeps_of(shift, sweep(shift, pattern=(0,), delay=None))[0]["quality"] == "good"
-
-
-@pytest.mark.long
-def test_a_pause_repeats_the_sweep(shift: Shift) -> None:
-    thread = when_under_way(shift, partial(shift[0].RE.request_pause, defer=False))
-    with pytest.raises(RunEngineInterrupted):
-        sweep(shift, pattern=(0,), delay=None)
-    thread.join()
-    uid = shift[0].RE.resume().run_start_uids[-1]
-    assert [each["quality"] for each in sweeps_of(shift, uid)] == ["good"]
-    assert np.isfinite(spectrum_of(shift, uid)["static"]).all()
+def test_the_drift_page_has_the_photons_of_each_sweep(shift: Shift) -> None:
+    """Those of its frames, by their counts."""
+    uid = sweep(shift, pattern=(0, 1))
+    page = Page("drift", shift[0].config.data.root, over="dwells")
+    page.look()
+    assert isinstance(page.content, DwellLog)
+    table, found = page.content.table(), of_dwells(page.content)
+    assert list(table["laser_on"]) == [0, 1]
+    pages = [doc["data"] for name, doc in documents(shift[0], uid) if name == "event_page"]
+    for row, frames in enumerate(pages):
+        begin, end = (np.array(frames[f"frame_{name}"]) for name in ("begin", "end"))
+        inside = (end > begin) & (end > GRID[0] - 0.001) & (begin < GRID[-1] + 0.001)
+        share = np.array(frames["frame_counts"])[inside] / np.array(frames["frame_gates"])[inside]
+        assert table["photons"][row] == pytest.approx(-np.log1p(-share).mean(), rel=1e-3)
+        hits = np.array(frames["frame_counts"])[inside].sum()
+        assert table["photons_stddev"][row] == pytest.approx(table["photons"][row] / np.sqrt(hits), rel=0.2)
+    assert found["rate"].y.size == 2 and np.isfinite(found["rate"].y).all()
 
 
 @pytest.mark.parametrize(

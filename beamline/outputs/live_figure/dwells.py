@@ -16,6 +16,8 @@ READINGS = (
     "laser_locked",
 )  # fmt: skip
 """Readings of a raw event that are stored; NaN without such a device."""
+OF_SWEEPS = 0
+"""``point_index`` of a sweep."""
 COUNTED = ("photons", "photons_stddev")
 """Means over the slots, from the live reduction."""
 COLUMNS = (*READINGS, "time", "good", "run", *COUNTED)
@@ -36,7 +38,9 @@ class PassLog:
     number : int
         Of the pass in its scan set.
     planned, pattern : int
-        Dwells of the pass, and of each point.
+        Dwells of the pass, and of each point; of a scan in sweeps, sweeps.
+    swept : bool
+        Whether the energy moves all the time: then a dwell is a sweep.
 
     Attributes
     ----------
@@ -46,8 +50,8 @@ class PassLog:
         By stream, what is `KEPT` of its data.
     """
 
-    def __init__(self, number: int, planned: int, pattern: int) -> None:
-        self.planned, self.pattern = planned, pattern
+    def __init__(self, number: int, planned: int, pattern: int, swept: bool = False) -> None:
+        self.planned, self.pattern, self.swept = planned, pattern, swept
         self.sums: dict[int, tuple[Array, int]] = {}
         self.results: dict[str, Document] = {}
         self._number, self._size, self._counted = number, 0, 0
@@ -64,15 +68,14 @@ class PassLog:
         self._dwells[: len(values), self._size] = values
         self._size += 1
 
-    def count(self, data: Document) -> None:
-        """Take the counts of a dwell, and the sums of its point, from an event of the stream `points`."""
-        point, photons, stddev = (
-            int(data["point_index"]),
-            np.asarray(data["photons"]),
-            data.get("photons_stddev", np.nan),
-        )
+    def count(self, data: Document, point: int) -> None:
+        """Take the counts of a dwell at a point, or of a sweep, from an event of the stream `points` or `sweeps`."""
+        photons, stddev = np.asarray(data["photons"]), data.get("photons_stddev", np.nan)
         error = float(np.sqrt(np.mean(np.square(stddev)) / photons.size))
         self._unplaced.append((point, float(photons.mean()), error))
+
+    def sum(self, data: Document, point: int) -> None:
+        """Take the sums of a point from an event of the stream `points`."""
         if "difference" in data:
             dwells = int(data["dwells_off"]) + int(data["dwells_on"])
             self.sums[point] = np.array([data["difference"], data["difference_stddev"]], np.float64), dwells
@@ -137,7 +140,8 @@ class DwellLog(PageContent):
             self._raw_of[start["uid"]] = start["analysis_of"]
         else:
             pattern = max(1, len(start.get("pattern", (1,))))
-            self.passes[start["uid"]] = PassLog(len(self.passes), int(start.get("num_events", 0)), pattern)
+            planned = int(start.get("num_events", 0))
+            self.passes[start["uid"]] = PassLog(len(self.passes), planned, pattern, "frames" in start)
 
     def _take_event(self, doc: Document) -> None:
         run, stream = self._streams.get(doc["descriptor"], ("", ""))
@@ -147,8 +151,13 @@ class DwellLog(PageContent):
         if run not in self._raw_of:
             if stream == PRIMARY:
                 mine.add(doc)
+        elif stream == "sweeps":
+            mine.count(doc["data"], OF_SWEEPS)
         elif stream == "points":
-            mine.count(doc["data"])
+            point = int(doc["data"]["point_index"])
+            mine.sum(doc["data"], point)
+            if not mine.swept:
+                mine.count(doc["data"], point)
         elif stream in KEPT:
             self._take_result(mine, stream, doc["data"])
 
