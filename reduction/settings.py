@@ -16,6 +16,7 @@ REFERENCES = ("paper", "shutter", "slots", "combined")
 PROCEDURES = ("default", "paper")
 DRIFTS = ("auto", "off")
 FOILS = ("report", "apply")
+LATE_SLOTS = ("family", "measured")
 SLOT_BINS = ("auto", "each", "log", "linear", "edges")
 BACKGROUNDS = ("background_off", "background_on", "background_off_stddev", "background_on_stddev")
 
@@ -34,6 +35,10 @@ class Settings:
         Reference of a laser-on slot (`reduction.references`). ``paper``: the same slot with the
         laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots; where the
         laser is slow, the same bunches in the slots before the pump. ``combined``: both.
+    late_slots : str
+        What ``combined`` takes for the transient that late slots of an energy scan still hold. ``family``: an average
+        over a family of decays, with errors that are right over all samples. ``measured``: what the comparison with the
+        laser off gives, with larger errors that are right for each sample.
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
@@ -109,6 +114,7 @@ class Settings:
     pre_edge: tuple[float, float]
     integral: tuple[float, float]
     reference: str = "combined"
+    late_slots: str = "family"
     i0_noise: float = 1e-3
     after_effects: bool = False
     pile_up: bool = True
@@ -169,7 +175,7 @@ class Settings:
 
     def _check_choices(self) -> None:
         known = {"reference": REFERENCES, "procedure": PROCEDURES, "slot_bins": SLOT_BINS}
-        known |= dict.fromkeys(("drift", "bunch_currents"), DRIFTS) | {"foil": FOILS}
+        known |= dict.fromkeys(("drift", "bunch_currents"), DRIFTS) | {"foil": FOILS, "late_slots": LATE_SLOTS}
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")

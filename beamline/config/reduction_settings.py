@@ -16,6 +16,10 @@ class Reduction(Section):
 
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
+    late_slots: Literal["family", "measured"] | None = None
+    """What reference ``combined`` takes for the transient that late slots of an energy scan still hold: the average
+    over a ``family`` of decays (the default), or what is ``measured`` against the laser off, with larger errors that
+    are right for each sample."""
     background_age: float | None = Field(default=None, gt=0)
     """Age in seconds above which notes report a background; by default 8 h."""
     response: float | None = Field(default=None, gt=0)

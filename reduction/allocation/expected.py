@@ -106,7 +106,7 @@ def expected_comparison(grid: ExpectedGrid, pattern: Sequence[int], cycles: Arra
     on_off = replace(balanced(rows), variance_factor=1 / dwells)  # a row stands for many dwells
     efficiency = slot_efficiency(rows, table.share)
     logs = replace(logs_of(on_off, efficiency, table, grid.noise), exact=True)
-    clean = find_clean_slots(logs)
+    clean = find_clean_slots(logs, grid.settings.late_slots)
     if not clean.usable_within(SURE):
         clean = CleanSlots.none(table.order.size, logs.last, clean.significance)
     return Comparison(on_off, efficiency, grid.noise, True, logs, clean)

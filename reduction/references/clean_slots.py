@@ -95,7 +95,7 @@ class CleanSlots:
         Late slots without a significant transient: a residual within `CLEAN` of its errors that exceeds the last
         slot's by no more than counting; none if slots are not `usable`.
     residual : ndarray, shape (S,)
-        Mean fraction that each late slot still holds; NaN for the first slot and where no decay is seen.
+        Fraction that each late slot still holds; NaN for the first slot and where no decay is seen.
     covariance : ndarray, shape (S, S)
         Of `residual`; zero where that is NaN.
     measured, measured_stddev : ndarray, shape (S,)
@@ -133,8 +133,8 @@ class CleanSlots:
         return cls(significance, np.zeros(slots, np.bool_), unknown, zero, unknown, unknown, last)
 
 
-def find_clean_slots(logs: Logs) -> CleanSlots:
-    """Amplitudes, residuals and the clean slots of a scan."""
+def find_clean_slots(logs: Logs, late_slots: str = "family") -> CleanSlots:
+    """Amplitudes, residuals and the clean slots of a scan; `late_slots` as in `reduction.settings.Settings`."""
     slots = logs.z.shape[0]
     significance = significance_of_decay(logs)
     if significance <= VISIBLE:
@@ -145,7 +145,9 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
     late = logs.order[1:]
     residual, covariance = np.full(slots, np.nan), np.zeros((slots, slots))
     between = np.ix_(late, late)
-    residual[late], covariance[between] = tail(measured[late], counting[between] + common, logs.table.times[late])
+    residual[late], covariance[between] = measured[late], counting[between] + common
+    if late_slots == "family":
+        residual[late], covariance[between] = tail(residual[late], covariance[between], logs.table.times[late])
     stddev = np.sqrt(np.diagonal(counting) + common)
     clean = np.zeros(slots, np.bool_)
     found = CleanSlots(significance, clean, residual, covariance, measured, stddev, logs.last)

@@ -16,7 +16,7 @@ The noise of I0 that the settings give is its least value, unless the data contr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def dwell_noise(rows: DwellRows) -> Excess:
 
 def noise_between_passes(rows: DwellRows) -> Excess:
     """From the scatter of on/off contrasts between passes or their parts; NaN if no point has two with both states."""
-    rows = replace(rows, pass_index=parts_of_passes(rows))
+    rows = _of_all_slots(rows)
     contrasts, countings, factors = [], [], []
     for index in np.unique(rows.pass_index):
         of_pass = balanced(one_pass(rows, index))
@@ -74,6 +74,13 @@ def noise_between_passes(rows: DwellRows) -> Excess:
         countings.append(counting.sum(axis=0))
         factors.append(of_pass.variance_factor.sum(axis=0))
     return excess(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
+
+
+def _of_all_slots(rows: DwellRows) -> DwellRows:
+    """All slots together as a single one, each part of a pass as a pass: there are many of them."""
+    photons, variance = (each[..., None] for each in rows.of_all_slots())
+    shift = np.zeros((*photons.shape, 0))
+    return DwellRows(parts_of_passes(rows), rows.state, rows.weight, rows.flux, photons, variance, shift)
 
 
 def parts_of_passes(rows: DwellRows) -> NDArray[np.int64]:

@@ -71,7 +71,7 @@ class Comparison:
     clean: CleanSlots
 
 
-def prepare(rows: DwellRows, table: SlotTable, i0_noise: float) -> Comparison:
+def prepare(rows: DwellRows, table: SlotTable, i0_noise: float, late_slots: str = "family") -> Comparison:
     """Estimate efficiencies, common noise and clean slots of a scan.
 
     Parameters
@@ -81,13 +81,15 @@ def prepare(rows: DwellRows, table: SlotTable, i0_noise: float) -> Comparison:
     table : SlotTable
     i0_noise : float
         Relative standard deviation of one I0 reading: the least noise of a dwell, unless the data contradict it.
+    late_slots : str
+        As in `reduction.settings.Settings`.
     """
     on_off = with_current_errors(rows, balanced(rows))
     efficiency = slot_efficiency(rows, table.share)
     seen = dwell_noise(rows)
     noise = seen.at_least(i0_noise)
     logs = logs_of(on_off, efficiency, table, noise)
-    return Comparison(on_off, efficiency, noise, not np.isnan(seen.variance), logs, find_clean_slots(logs))
+    return Comparison(on_off, efficiency, noise, not np.isnan(seen.variance), logs, find_clean_slots(logs, late_slots))
 
 
 def logs_of(on_off: OnOff, efficiency: SlotEfficiency, table: SlotTable, noise: float) -> Logs:

@@ -244,7 +244,7 @@ def reduce_spectrum(
     comparison = None
     if rates.rows is not None and (used & positive).any() and not only_pumped(rates):
         chosen = only(rates.rows, used & positive)
-        comparison = methods.prepare(chosen, table, settings.i0_noise)
+        comparison = methods.prepare(chosen, table, settings.i0_noise, settings.late_slots)
     compared, paper = compare(reference, grounded, rates, used, comparison, settings.i0_noise)
     if corrected is not None:
         compared, paper = (with_common(each, corrected.root[used]) for each in (compared, paper))

@@ -117,6 +117,17 @@ def test_what_the_last_slot_holds_is_found_with_its_error():
         assert residual.std() < 1.3 * error
 
 
+@pytest.mark.parametrize("amplitude", [decay(0.37), np.array([1, 0.1, 0.1, 0.1, 0.1])], ids=["to nothing", "constant"])
+def test_measured_residuals_have_errors_that_are_right_for_each_sample(amplitude):
+    """The average over a family of decays has widths of 0.5 and a bias of 0.8 of its errors here."""
+    scan, share = Scan(amplitude, jet=0.005), amplitude[4] / (1 - amplitude[4])
+    rows = (scan.rows(np.random.default_rng([7, seed])) for seed in range(100))
+    several = [prepare(each, ORDER, 0.0, "measured").clean for each in rows]
+    pulls = np.array([(one.residual[4] - share) / np.sqrt(one.covariance[4, 4]) for one in several])
+    assert abs(pulls.mean()) < 0.35
+    assert pulls.std() == pytest.approx(1, abs=0.22)
+
+
 def test_without_a_decay_nothing_is_clean():
     """The same in every slot, or nothing at all: only the laser off determines it, and slots cannot be compared."""
     for amplitude in (np.ones(5), np.zeros(5)):

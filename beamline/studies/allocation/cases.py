@@ -35,8 +35,10 @@ dwell; s."""
 FRACTIONS, LIFETIMES, TAIL = (0.60, 0.21, 0.19), (120.0, 900.0), 155e3
 RESPONSE = 45.0
 ABSOLUTE = "shutter"
-"""Reference of absolute sizes: the average over late decays of ``combined`` has the right errors over all samples, not
-for each one."""
+"""Reference of absolute sizes with nothing assumed about late slots."""
+LATE = "measured"
+"""What the area takes for what late slots hold: the average over a family of decays has the right errors over all
+samples, not for each one."""
 HINT = 1e-3
 """keV by which other models of a spectrum are shifted."""
 
@@ -70,17 +72,15 @@ def held(time: Array, lifetimes: Sequence[float] = LIFETIMES) -> Array:
     return np.asarray(sum(parts))
 
 
-def spectrum(
-    delay: float, shift: float = 0.0, width: float = 1.0, sign: float = 1.0, reference: str = "combined"
-) -> ExpectedGrid:
-    """The bromine edge at a delay (ps); the transient is moved by `shift` (keV) and stretched."""
+def spectrum(delay: float, shift: float = 0.0, width: float = 1.0, sign: float = 1.0, **chosen: Any) -> ExpectedGrid:
+    """The bromine edge at a delay (ps), with settings; the transient is moved by `shift` (keV) and stretched."""
     slots: Array = delay + APART * np.arange(SLOTS, dtype=np.float64)
     off, scale = BACKGROUND + static(ENERGY), MU / (BACKGROUND + static(np.array([WHITE_LINE])))
     moved = WHITE_LINE + (ENERGY - WHITE_LINE - shift) / width
     on = off + sign * SIZE * np.outer(held(slots) / held(np.array(100.0)), difference(moved))
     model = {"comparison": EDGE.comparison, "theory": difference(ENERGY)}
     found = _grid("mono_energy", ENERGY, scale * off, scale * on, slots, model)
-    return replace(found, settings=replace(found.settings, reference=reference))
+    return replace(found, settings=replace(found.settings, **chosen))
 
 
 def trace(lifetimes: Sequence[float] = LIFETIMES) -> ExpectedGrid:
@@ -127,8 +127,8 @@ def brighter(grid: ExpectedGrid, factor: float, noise: float) -> ExpectedGrid:
 def cases() -> list[AllocationCase]:
     """All quantities of the study."""
     wide, narrow = (-2 * HINT, -HINT, HINT, 2 * HINT), (-HINT, HINT)
-    early, alone = _spectra(100.0, wide, "combined"), _spectra(100.0, wide, ABSOLUTE)
-    late = _spectra(10_100.0, narrow, "combined")
+    early, alone = _spectra(100.0, wide), _spectra(100.0, wide, reference=ABSOLUTE)
+    late = _spectra(10_100.0, narrow, late_slots=LATE)
     near = [(60.0, 900.0), (240.0, 900.0), (120.0, 450.0), (120.0, 1800.0), (80.0, 500.0), (200.0, 2500.0)]
     kinetic = [trace(), list(map(trace, near)), [trace((100.0, 600.0)), trace((160.0, 1500.0))]]
     bent = [fluences(), [fluences(6.0), fluences(8.0), fluences(12.0)], [fluences(7.0), fluences(10.0, 2.5)]]
@@ -143,14 +143,14 @@ def cases() -> list[AllocationCase]:
     ]
 
 
-def _spectra(delay: float, shifts: Sequence[float], by: str) -> list[Any]:
-    """The sample, other models that are held possible, and models that nobody thought of, with a reference."""
-    others = [spectrum(delay, shift, reference=by) for shift in shifts]
-    wrong = [spectrum(delay, 1.5 * HINT, reference=by), spectrum(delay, HINT / 2, 1.25, reference=by)]
+def _spectra(delay: float, shifts: Sequence[float], **chosen: Any) -> list[Any]:
+    """The sample, other models that are held possible, and models that nobody thought of, with settings."""
+    others = [spectrum(delay, shift, **chosen) for shift in shifts]
+    wrong = [spectrum(delay, 1.5 * HINT, **chosen), spectrum(delay, HINT / 2, 1.25, **chosen)]
     return [
-        spectrum(delay, reference=by),
-        [*others, spectrum(delay, width=1.5, reference=by)],
-        [*wrong, spectrum(delay, sign=-1.0, reference=by)],
+        spectrum(delay, **chosen),
+        [*others, spectrum(delay, width=1.5, **chosen)],
+        [*wrong, spectrum(delay, sign=-1.0, **chosen)],
     ]
 
 
