@@ -34,11 +34,11 @@ def _predicted(content: DwellLog) -> float | None:
     photons, done = _so_far(content, len(start["pattern"]))
     if not np.isfinite(photons).all():
         return None
-    from beamline.session.scans.allocated import AllocationContext, allocated  # few scans need it
+    from beamline.session.scans.allocated import AllocationContext, MeasuredGrid, allocated  # few scans need it
 
     context = AllocationContext(MoveTimes(), 1.0)
     try:
-        found = allocated(start, context, [photons])
+        found = allocated(start, context, [MeasuredGrid(photons)])
     except (TargetError, ReductionError, ForecastFileError, OSError):
         return None
     left, costs = np.maximum(found.cycles[0] - done, 0.0), context.costs(start)

@@ -113,7 +113,28 @@ def _grid(model: ExpectedSample, axis: str, member: Start) -> ExpectedGrid:
     return model.trace(position) if axis == "laser_delay" else model.fluences(position)
 
 
-def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = ()) -> Allocation:
+@dataclass(frozen=True)
+class MeasuredGrid:
+    """What was measured of a grid.
+
+    Attributes
+    ----------
+    photons : ndarray, shape (N,)
+        A pulse; NaN where none were measured.
+    noise : float, optional
+        Of a dwell, relative; that of the forecast by default.
+    """
+
+    photons: Array
+    noise: float | None = None
+
+    def put_into(self, grid: ExpectedGrid, factor: Array) -> ExpectedGrid:
+        """A grid with its rates times a factor, and with this noise."""
+        noise = grid.noise if self.noise is None else self.noise
+        return replace(grid, photons=grid.photons * factor, noise=noise)
+
+
+def allocated(start: Start, context: AllocationContext, seen: Sequence[MeasuredGrid] = ()) -> Allocation:
     """Cycles of each point of each grid.
 
     Parameters
@@ -121,8 +142,8 @@ def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = 
     start : mapping
         Start document, of any pass.
     context : AllocationContext
-    seen : sequence of ndarray, shape (N,), optional
-        Photons a pulse that were measured at the points of each grid; NaN where none were.
+    seen : sequence of MeasuredGrid, optional
+        What was measured of each grid.
 
     Raises
     ------
@@ -134,7 +155,7 @@ def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = 
     return allocate(assumed.grids, targets, costs, assumed.others, patterns=[rhythm], known=assumed.known)
 
 
-def advice(start: Start, context: AllocationContext, seen: Sequence[Array], found: Allocation) -> str:
+def advice(start: Start, context: AllocationContext, seen: Sequence[MeasuredGrid], found: Allocation) -> str:
     """What would help most now, by the same prediction; empty if nothing would."""
     assumed = measured_grids(start, seen)
     changes = best_changes(of_measurement(assumed.grids), _targets(start), context.costs(start), found, assumed.known)
@@ -143,26 +164,25 @@ def advice(start: Start, context: AllocationContext, seen: Sequence[Array], foun
     return f"What would help most now: {each}." if each else ""
 
 
-def measured_grids(start: Start, seen: Sequence[Array]) -> AssumedGrids:
-    """`assumed_grids` with the rates that were measured; arguments as of `allocated`."""
+def measured_grids(start: Start, seen: Sequence[MeasuredGrid]) -> AssumedGrids:
+    """`assumed_grids` with the rates and the noise that were measured; arguments as of `allocated`."""
     found = assumed_grids(start)
     if not seen:
         return found
-    factors = [_factor(grid, photons) for grid, photons in zip(found.grids, seen, strict=True)]
-    others = [_scaled(one, factors) for one in found.others]
-    return replace(found, grids=_scaled(found.grids, factors), others=others)
+    factors = [_factor(grid, one.photons) for grid, one in zip(found.grids, seen, strict=True)]
+
+    def of(grids: Sequence[ExpectedGrid]) -> list[ExpectedGrid]:
+        return [one.put_into(grid, factor) for grid, one, factor in zip(grids, seen, factors, strict=True)]
+
+    return replace(found, grids=of(found.grids), others=[of(one) for one in found.others])
 
 
 def _targets(start: Start) -> list[Target]:
     return [Target(name, wanted) for name, wanted in start["target"]]
 
 
-def _scaled(grids: Sequence[ExpectedGrid], factors: Sequence[Array]) -> list[ExpectedGrid]:
-    return [replace(grid, photons=grid.photons * factor) for grid, factor in zip(grids, factors, strict=True)]
-
-
 def _factor(grid: ExpectedGrid, photons: Array) -> Array:
-    """Measured over expected rates, where they were measured, and their mean elsewhere."""
+    """MeasuredGrid over expected rates, where they were measured, and their mean elsewhere."""
     ratio = photons / grid.photons.mean(axis=(0, 1))
     known = np.isfinite(ratio) & (ratio > 0)
     return np.where(known, ratio, ratio[known].mean() if known.any() else 1.0)

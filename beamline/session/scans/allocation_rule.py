@@ -1,8 +1,14 @@
-"""Stopping rule of a session that distributes the time over the points: allocated again before each pass."""
+"""Stopping rule of a session that distributes the time over the points: allocated again for each pass.
+
+The allocation of a pass is computed while its first points are counted by the one before: a plan does not wait. It
+waits before the first pass, where there is none before, before the last one, after which nothing makes up for what it
+left out, and where the one before leaves nothing to count.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Thread
 from typing import Any, Protocol
 
@@ -12,7 +18,7 @@ from numpy.typing import NDArray
 
 from beamline.config.models import Configuration
 from beamline.session.guard import Subscriber
-from beamline.session.scans.allocated import AllocationContext, advice, allocated, members_of, sentence_of
+from beamline.session.scans.allocated import AllocationContext, MeasuredGrid, advice, allocated, members_of, sentence_of
 from plans.protocols import Instruments
 from reduction.allocation.allocate import Allocation
 from reduction.allocation.names import TargetError
@@ -30,6 +36,8 @@ class _Counted:
         self.dwells: IntArray = np.zeros((2, points), np.int64)
         self.photons: Array = np.zeros(points)
         self.events: IntArray = np.zeros(points, np.int64)
+        self.noise: float | None = None
+        """Of a dwell, by the latest pass."""
 
     def add(self, data: Mapping[str, Any]) -> None:
         """One event of the stream `points`."""
@@ -81,6 +89,10 @@ class AllocationRule:
         self._sets: dict[str, _Counted] = {}
         self._series = ""
         self._wanted: dict[str, IntArray] = {}
+        self._before: dict[str, IntArray] = {}
+        self._found: Allocation | None = None
+        self._pending: Future[Allocation] | None = None
+        self._worker = ThreadPoolExecutor(1, "allocation")
         self._ended = 0
         self._of_one_counter: set[str] = set()
         self._advising = Thread()
@@ -103,23 +115,26 @@ class AllocationRule:
             self._start = {}
             return
         if (series := str(doc.get("series") or doc["scan_set"])) != self._series:
-            self._series, self._sets = series, {}
+            self._series, self._sets, self._wanted, self._found, self._pending = series, {}, {}, None, None
         self._start, self._ended = doc, 0
         for member in members_of(doc):
             self._sets.setdefault(str(member["scan_set"]), _Counted(len(member["grid"])))
 
     def end(self, name: str, doc: Mapping[str, Any]) -> None:
         """A run has ended: before the next one the time is allocated anew."""
-        self._wanted, self._ended = {}, 1
+        self._wanted, self._pending, self._ended = {}, None, 1
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Process a document of the live reduction; of several counters their combination counts."""
-        if name == "descriptor" and str(doc["name"]).startswith("points_"):
+        if name == "descriptor" and str(doc["name"]).startswith(("points_", "spectrum_")):
             self._of_one_counter.add(doc["uid"])
         if not self._start or name != "event" or doc.get("descriptor") in self._of_one_counter:
             return
-        if "difference_stddev" in doc["data"]:
-            self._sets[str(self._start["scan_set"])].add(doc["data"])
+        here, data = self._sets[str(self._start["scan_set"])], doc["data"]
+        if "difference_stddev" in data:
+            here.add(data)
+        elif "dwell_noise" in data and (self._start["scan_index"] or len(self._start["pattern"]) > 2):
+            here.noise = float(data["dwell_noise"])  # one on and one off dwell of a point do not determine it
 
     def __call__(self, point_index: int) -> float | None:
         """Remaining beamline seconds of a point in this pass; None if nothing is known yet."""
@@ -128,34 +143,61 @@ class AllocationRule:
         here = str(self._start["scan_set"])
         if here not in self._wanted:
             self._allocate()
-        done = self._sets[here].cycles(list(self._start["pattern"]))[point_index]
-        return float(self._wanted[here][point_index] - done) * len(self._start["pattern"]) * float(self._start["dwell"])
+        done = self._sets[here].cycles(list(self._start["pattern"]))
+        if self._pending is not None and (self._pending.done() or not (self._wanted[here] > done).any()):
+            self._adopt()
+        cycles = float(self._wanted[here][point_index] - done[point_index])
+        return cycles * len(self._start["pattern"]) * float(self._start["dwell"])
 
-    def _allocated(self, seen: list[Array]) -> Allocation:
-        """With the measured rates, or with those of the forecast where a target is out of reach with them."""
+    def _allocated(self, start: Mapping[str, Any], seen: list[MeasuredGrid]) -> Allocation:
+        """With what was measured, or with the forecast alone where a target is out of reach with that."""
         try:
-            return allocated(self._start, self._context, seen)
+            return allocated(start, self._context, seen)
         except (TargetError, ReductionError) as error:
             self._notify(f"The time is allocated by the rates of the forecast: {error}.")
-            return allocated(self._start, self._context)
+            return allocated(start, self._context)
+
+    @property
+    def _seen(self) -> list[MeasuredGrid]:
+        """What was measured of each grid; nothing before all points were."""
+        counted = list(self._sets.values())
+        return (
+            [MeasuredGrid(one.seen, one.noise) for one in counted] if all(one.events.all() for one in counted) else []
+        )
 
     def _allocate(self) -> None:
-        """Cycles of all points of all grids at the end of this pass."""
-        counted = list(self._sets.values())
-        seen = [one.seen for one in counted] if all(one.events.all() for one in counted) else []
-        found = self._allocated(seen)
+        """Begin the allocation of a pass, and take the one before for its first points."""
         pattern = list(self._start["pattern"])
-        left = int(self._start["passes"]) - int(self._start["scan_index"]) - self._ended
-        for (uid, one), cycles in zip(self._sets.items(), found.cycles, strict=True):
-            done = one.cycles(pattern)
-            first = 0 if done.any() else 1
-            self._wanted[uid] = done + np.maximum(cycles_of_pass(cycles, done, max(1, left)), first)
+        self._before = {uid: one.cycles(pattern) for uid, one in self._sets.items()}
+        self._pending = self._worker.submit(self._allocated, self._start, self._seen)
+        if self._found is None or self._passes_left == 1:
+            self._adopt()
+        else:
+            self._distribute(self._found)
+
+    @property
+    def _passes_left(self) -> int:
+        """The present one included."""
+        return max(1, int(self._start["passes"]) - int(self._start["scan_index"]) - self._ended)
+
+    def _adopt(self) -> None:
+        """Wait for the allocation of this pass, distribute the time by it, and say what would help."""
+        assert self._pending is not None  # the caller has begun it
+        found, self._pending = self._pending.result(), None
+        self._found = found
+        self._distribute(found)
         self._notify(sentence_of(found))
-        if seen and not self._advising.is_alive():
+        if (seen := self._seen) and not self._advising.is_alive():
             self._advising = Thread(target=self._advise, args=(self._start, seen, found), name="advice", daemon=True)
             self._advising.start()
 
-    def _advise(self, start: Mapping[str, Any], seen: list[Array], found: Allocation) -> None:
+    def _distribute(self, found: Allocation) -> None:
+        """Cycles of all points of all grids at the end of this pass, from those at its begin."""
+        for (uid, done), cycles in zip(self._before.items(), found.cycles, strict=True):
+            first = 0 if done.any() else 1
+            self._wanted[uid] = done + np.maximum(cycles_of_pass(cycles, done, self._passes_left), first)
+
+    def _advise(self, start: Mapping[str, Any], seen: list[MeasuredGrid], found: Allocation) -> None:
         """Report what would help most; in a thread of its own, since a plan would wait for it."""
         try:
             change = advice(start, self._context, seen, found)
