@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import erfc, sqrt
 from typing import Literal
 
 import numpy as np
-
-from reduction.statistics.quantiles import chi_square_p_value, normal_tail, student_p_value
 
 Verdict = Literal["good", "look", "bad"]
 Place = tuple[int, bool]
@@ -193,8 +192,12 @@ def correlation(window: PassWindow) -> HealthReason | None:
         return None
     slope = float(np.dot(flux, deviation)) / power
     left = float(np.sum((deviation - slope * flux) ** 2)) / (freedom - 1)
+    if abs(slope) < SLOPE_LOOK:
+        return None
+    from reduction.statistics.quantiles import student_p_value  # imported here: it takes 0.25 s, and is rarely needed
+
     chance = student_p_value(slope * np.sqrt(power / left), freedom - 1) if left > 0 else 0.0
-    if chance > CHANCE or abs(slope) < SLOPE_LOOK:
+    if chance > CHANCE:
         return None
     return HealthReason("look", f"the rate goes with I0 to the power {slope:+.1f}: does I0 see what the sample sees?")
 
@@ -206,7 +209,7 @@ def null_test(window: PassWindow) -> HealthReason | None:
         return None
     score = np.abs(found[0]) / np.sqrt(found[1])
     worst = int(np.argmax(score))
-    if 2 * float(normal_tail(score[worst])) * score.size > CHANCE:
+    if erfc(score[worst] / sqrt(2)) * score.size > CHANCE:  # both tails of a normal deviate
         return None
     return HealthReason("look", f"slot {worst} differs between dwells without the laser by {score[worst]:.1f} sigma")
 
@@ -224,9 +227,11 @@ def wrong_slot(window: PassWindow) -> HealthReason | None:
         return None
     power = np.sum([value**2 / variance for value, variance in each], axis=0)
     strongest = int(np.argmax(power))
-    if strongest == 0 or chi_square_p_value(power[strongest], len(each)) * power.size > CHANCE:
+    if strongest == 0 or power[strongest] < 2 * power[0]:
         return None
-    if power[strongest] < 2 * power[0]:
+    from reduction.statistics.quantiles import chi_square_p_value  # imported here, as above
+
+    if chi_square_p_value(power[strongest], len(each)) * power.size > CHANCE:
         return None
     return HealthReason("bad", f"the laser changes slot {strongest}, not slot 0: is the gate on the wrong bunch?")
 
