@@ -50,7 +50,6 @@ from beamline.session.orderly_end import EndRequest
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 _console = Console(highlight=False)
@@ -174,7 +173,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # replace characters that the terminal cannot encode
     try:
-        sys.exit(_with_command(sys.argv[1:])(standalone_mode=False) or 0)
+        sys.exit(_with_command(_words())(standalone_mode=False, prog_name="trxas") or 0)
     except EndRequest as request:
         _leave(request.status)
     except typer.Exit as leave:
@@ -188,8 +187,14 @@ def main() -> None:
         sys.exit(f"trxas: {' '.join(message.split()) or type(error).__name__} (--debug shows the traceback)")
 
 
+def _words() -> list[str]:
+    """What was typed after the name of the program, by now where a shell asks to complete it."""
+    typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS")
+    return typed.split()[1:] if typed else sys.argv[1:]
+
+
 def _with_command(words: list[str]) -> typer.Typer:
-    """The command line with the command of these words alone, since building all of them takes 0.1 s; else the whole."""
+    """The command line with the command of these words alone, since building all takes 50 ms; else the whole."""
     named = next((word for word in words if not word.startswith("-")), "")
     narrow = copy.copy(app)
     narrow.registered_commands = [each for each in app.registered_commands if _name_of(each) == named]
@@ -198,7 +203,7 @@ def _with_command(words: list[str]) -> typer.Typer:
 
 
 def _name_of(command: CommandInfo) -> str:
-    return command.name or getattr(command.callback, "__name__", "")
+    return str(command.name or getattr(command.callback, "__name__", ""))
 
 
 def _leave(status: int) -> None:

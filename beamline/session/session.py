@@ -101,7 +101,8 @@ class Session:
     def _wire(self, control: SoleControl, notify: Callable[[str], None], closing: ExitStack) -> None:
         config, beamline = self.config, self.beamline
         root = config.data.root
-        self.sealed: list[SealedRun] = list(seal(root, notify, RunIndex(root).stopped()))
+        index = RunIndex(root)
+        self.sealed: list[SealedRun] = seal(root, notify, index.unstopped(), index.odd_paths())
         self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
         closing.callback(self.journal.close)
         code = versions()

@@ -214,6 +214,25 @@ def test_errors_are_one_line(
     assert isinstance(leave.value.code, str) and phrase in leave.value.code and "\n" not in leave.value.code
 
 
+@pytest.mark.parametrize("before", [["show"], ["export"], ["compare"], ["notes", "--run"]])
+def test_a_shell_completes_uids_of_runs_and_scan_sets(
+    before: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    acquire(tmp_path, scan_set_of(2))
+    starts = [run.start for run in JournalRuns(tmp_path).runs()]
+    uids = {str(start[key]) for start in starts for key in ("uid", "scan_set") if key in start}
+    wanted = min(uids)[:6]
+    command, *option = before
+    words = ["trxas", command, "--data", str(tmp_path), *option, wanted]
+    monkeypatch.setenv("_TRXAS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit) as leave:
+        cli.main()
+    assert not leave.value.code
+    assert capsys.readouterr().out.split() == sorted(uid for uid in uids if uid.startswith(wanted)) != []
+
+
 def test_figure_draws_a_file(trxas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.nice", lambda _: 0)
     monkeypatch.setattr("signal.signal", lambda *_: None)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -74,14 +77,26 @@ def test_only_files_that_changed_are_opened(tmp_path: Path, opened: list[Path]) 
     assert listed(tmp_path) == [*uids[:4], uids[5]]
 
 
+def other_version(whole: bytes) -> bytes:
+    """The same database as another version would have written it."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(whole)
+        database.execute("update about set version = version - 1")
+        database.commit()
+        return database.serialize()
+
+
 @pytest.mark.parametrize(
-    "content",
-    ["", "[]", '{"version": 0, "runs": {}}', '{"version": 3, "runs": {"a": [1, 2, 3]}}', '{"version": 3, "runs": [7]}'],
+    "changed",
+    [lambda whole: b"", lambda whole: b"[]", lambda whole: whole[:-4096], lambda whole: whole[:100], other_version],
+    ids=["empty", "no database", "cut off", "its header alone", "another version"],
 )
-def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, content: str, opened: list[Path]) -> None:
+def test_an_index_that_cannot_be_used_is_made_again(
+    tmp_path: Path, changed: Callable[[bytes], bytes], opened: list[Path]
+) -> None:
     uids = measure(tmp_path, 2)
     listed(tmp_path)
-    (tmp_path / FILE).write_text(content)
+    (tmp_path / FILE).write_bytes(changed((tmp_path / FILE).read_bytes()))
     opened.clear()
     assert listed(tmp_path) == uids and len(opened) == 4
     opened.clear()
@@ -154,13 +169,13 @@ def test_a_session_opens_no_run_that_has_stopped(tmp_path: Path, monkeypatch: py
     for name, doc in cut_off[:-1]:
         journal(name, doc)
     journal.close()
-    stopped = RunIndex(tmp_path).stopped()
-    assert len(stopped) == 4
+    unstopped = RunIndex(tmp_path).unstopped()
+    assert unstopped == [run_file(tmp_path, uid_of_run(cut_off))]
     looked: list[Path] = []
     monkeypatch.setattr(seal_module, "ends_with_stop", lambda path: looked.append(path))
-    (sealed,) = seal_module.seal(tmp_path, stopped=stopped)
+    (sealed,) = seal_module.seal(tmp_path, unstopped=unstopped)
     assert looked == [sealed.path] == [run_file(tmp_path, uid_of_run(cut_off))]
-    assert len(RunIndex(tmp_path).stopped()) == 5  # the index follows
+    assert RunIndex(tmp_path).unstopped() == []  # the index follows
 
 
 def test_files_of_listed_runs_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,3 +218,76 @@ def test_a_run_that_is_moved_away_while_it_is_written_is_not_listed(tmp_path: Pa
         for store in stores:
             assert [run.uid for run in store.listed()] == uids
     assert [each.parent for each in tmp_path.rglob(FILE)] == [tmp_path]
+
+
+def settle(root: Path) -> None:
+    """Give the journal's folder a change long ago, after which an index of it is trusted, and make the index."""
+    os.utime(root / "journal", (1e9, 1e9))
+    listed(root)
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Data roots whose files are all looked for."""
+    roots: list[Path] = []
+    look = run_index.run_states
+    monkeypatch.setattr(run_index, "run_states", lambda root, odd: [roots.append(root), look(root, odd)][1])
+    return roots
+
+
+def test_while_no_file_comes_or_goes_none_is_looked_for(tmp_path: Path, states: list[Path]) -> None:
+    uids = measure(tmp_path, 3)
+    settle(tmp_path)
+    states.clear()
+    store = JournalRuns(tmp_path)
+    assert [run.uid for run in store.found(Wanted(), 1)[0]] == uids[4:] and RunIndex(tmp_path).unstopped() == []
+    assert (
+        [run.uid for run in store.named([uids[2][:9].upper()])]
+        == uids[2:4]
+        == [run.uid for run in store.named([uids[3]])]
+    )
+    assert states == []
+    run_file(tmp_path, uids[0]).rename(tmp_path / "elsewhere")
+    assert {run.uid for run in search(JournalRuns(tmp_path), Wanted(), 9).runs} == {*uids[1:]} and states
+
+
+def test_a_settled_index_notices_files_of_its_page_and_unfinished_ones(tmp_path: Path, states: list[Path]) -> None:
+    uids = measure(tmp_path, 2)
+    journal = Journal(tmp_path, min_free_bytes=0)
+    cut_off = raw_run(1, seed=9, scan_id=9)
+    for name, doc in cut_off[:-1]:
+        journal(name, doc)
+    journal.close()
+    settle(tmp_path)
+    file = run_file(tmp_path, uid_of_run(cut_off))
+    states.clear()
+    assert RunIndex(tmp_path).unstopped() == [file] and states == []
+    seal_module.seal(tmp_path)  # another process, without this index
+    os.utime(tmp_path / "journal", (1e9, 1e9))
+    assert RunIndex(tmp_path).unstopped() == [] and states
+    ended = run_file(tmp_path, uids[2])
+    ended.write_bytes(ended.read_bytes()[:-3])  # in its place: the folder does not change
+    settled = RunIndex(tmp_path)
+    assert len(settled.page(9, 1)[0]) == 5 and settled.unstopped() == [ended]
+
+
+def test_an_index_from_before_a_restart_of_the_machine_is_not_trusted(
+    tmp_path: Path, states: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uids = measure(tmp_path, 1)
+    settle(tmp_path)
+    file = run_file(tmp_path, uids[0])
+    file.write_bytes(file.read_bytes()[:-3])
+    assert RunIndex(tmp_path).unstopped() == []  # nothing has told it
+    monkeypatch.setattr(run_index, "BOOT", tmp_path / "boot")
+    (tmp_path / "boot").write_text("another")
+    os.utime(tmp_path / "journal", (1e9, 1e9))
+    assert RunIndex(tmp_path).unstopped() == [file]
+
+
+def test_a_folder_that_has_just_changed_is_looked_through(tmp_path: Path, states: list[Path]) -> None:
+    measure(tmp_path, 1)
+    listed(tmp_path)
+    states.clear()
+    listed(tmp_path)
+    assert states  # a file that comes within the same tick of the clock would not change the folder's time

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, From, Roots, report_damage, terminal
+from beamline.app.commands.stored import Config, From, Roots, report_damage, terminal, uid_argument
 
 
 def compare_command(
-    one: Annotated[str, typer.Argument(metavar="A", help="Run, scan set, 'last', or a file of another program.")],
-    other: Annotated[str, typer.Argument(metavar="B", help="The same; looked for in the second root first.")],
+    one: Annotated[str, uid_argument(metavar="A", help="Run, scan set, 'last', or a file of another program.")],
+    other: Annotated[str, uid_argument(metavar="B", help="The same; looked for in the second root first.")],
     out: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Write .csv, .png or .pdf.")] = None,
     edge_step: Annotated[
         bool,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, From, Roots, report_damage, stored
+from beamline.app.commands.stored import Config, From, Roots, report_damage, stored, uid_argument
 
 if TYPE_CHECKING:
     from beamline.outputs.export.result import Result
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def export_command(
-    names: Annotated[list[str], typer.Argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
+    names: Annotated[list[str], uid_argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
     formats: Annotated[
         str,
         typer.Option("--format", "-f", help="One or more of csv, xdi, nexus, athena, png, pdf, separated by commas."),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, configuration, stored, terminal
+from beamline.app.commands.stored import Config, Data, configuration, stored, terminal, uid_argument, uid_option
 
 if TYPE_CHECKING:
     from beamline.records.runs.run import Run
@@ -19,7 +19,7 @@ def note_command(
     words: Annotated[list[str], typer.Argument(metavar="TEXT", help="The note; words like #jet are tags.")],
     tag: Annotated[list[str] | None, typer.Option(help="A further tag; repeatable.")] = None,
     run: Annotated[
-        str, typer.Option(metavar="UID", help="Run it is about, or 'last'; default: the one being measured.")
+        str, uid_option(metavar="UID", help="Run it is about, or 'last'; default: the one being measured.")
     ] = "",
     who: Who = "",
     config: Config = "simulated",
@@ -39,7 +39,7 @@ def notes_command(
         list[str] | None, typer.Argument(metavar="[WORD ...]", help="Only notes with all these words.")
     ] = None,
     tag: Annotated[str, typer.Option(help="Only notes with this tag.")] = "",
-    run: Annotated[str, typer.Option(metavar="UID", help="Only notes about this run or scan set, or 'last'.")] = "",
+    run: Annotated[str, uid_option(metavar="UID", help="Only notes about this run or scan set, or 'last'.")] = "",
     since: Annotated[datetime | None, typer.Option(help="Only notes of this time or later.")] = None,
     until: Annotated[datetime | None, typer.Option(help="Only notes before this time.")] = None,
     config: Config = "simulated",
@@ -70,7 +70,7 @@ def notes_command(
 
 
 def correct_command(
-    name: Annotated[str, typer.Argument(metavar="UID|SCAN_SET|last", help="Raw run or scan set.")],
+    name: Annotated[str, uid_argument(metavar="UID|SCAN_SET|last", help="Raw run or scan set.")],
     entries: Annotated[list[str], typer.Argument(metavar="KEY=VALUE ...", help='For example sample="CsPbBr3".')],
     reason: Annotated[str, typer.Option(help="Why.")] = "",
     who: Who = "",

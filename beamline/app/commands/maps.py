@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from beamline.app.commands.export import numbers
-from beamline.app.commands.stored import Config, Data, From, report_damage, stored
+from beamline.app.commands.stored import Config, Data, From, report_damage, stored, uid_argument
 
 
 def map_command(
-    names: Annotated[list[str], typer.Argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
+    names: Annotated[list[str], uid_argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
     slots: Annotated[str | None, typer.Option(help="Slots of energy scans, for example 0,1; default: all.")] = None,
     early: Annotated[float | None, typer.Option(help="Delay whose shape is the early one, ps.")] = None,
     late: Annotated[float | None, typer.Option(help="Delay whose shape is the late one, ps.")] = None,

@@ -21,7 +21,7 @@ from beamline.app.commands.shots import (
     names_of,
     shot_store,
 )
-from beamline.app.commands.stored import Config, Data, From, Stored, stored
+from beamline.app.commands.stored import Config, Data, From, Stored, stored, uid_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +39,7 @@ Excluded = tuple[tuple[str, int, str], ...]
 
 
 def reduce_command(
-    name: Annotated[str, typer.Argument(metavar="UID|SCAN_SET|last|all", help="Raw run, reduced run or scan set.")],
+    name: Annotated[str, uid_argument(metavar="UID|SCAN_SET|last|all", help="Raw run, reduced run or scan set.")],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
     ] = None,

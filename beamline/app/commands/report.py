@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, From, stored
+from beamline.app.commands.stored import Config, Data, From, stored, uid_argument
 
 if TYPE_CHECKING:
     from beamline.outputs.report.shift import Shift
@@ -23,7 +23,7 @@ Date = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Runs 
 def report_command(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[UID|SCAN_SET|last ...]", help="Runs by name, instead of a time range."),
+        uid_argument(metavar="[UID|SCAN_SET|last ...]", help="Runs by name, instead of a time range."),
     ] = None,
     date: Date = None,
     since: Since = None,

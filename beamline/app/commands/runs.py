@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, From, Roots, stored, terminal
+from beamline.app.commands.stored import Config, Data, From, Roots, stored, terminal, uid_argument
 from beamline.config.data_root import place_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _report_earlier(console: Console, earlier: int | None, newest: int, page: in
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="UID", help="Uid of a run or scan set, its beginning, or 'last'.")],
+    name: Annotated[str, uid_argument(metavar="UID", help="Uid of a run or scan set, its beginning, or 'last'.")],
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -97,7 +97,7 @@ def show_command(
 
 
 def repair_command(
-    name: Annotated[str, typer.Argument(metavar="UID|all", help="A run, by its uid or the beginning of it.")] = "all",
+    name: Annotated[str, uid_argument(metavar="UID|all", help="A run, by its uid or the beginning of it.")] = "all",
     config: Config = "simulated",
     data: Data = None,
 ) -> None:

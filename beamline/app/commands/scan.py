@@ -11,7 +11,7 @@ from rich.console import Console
 
 from beamline.app.commands.environment import beamline_environment
 from beamline.app.commands.reduce import parse_setting
-from beamline.app.commands.stored import configuration
+from beamline.app.commands.stored import configuration, uid_argument
 
 if TYPE_CHECKING:
     from bluesky.utils import MsgGenerator
@@ -85,7 +85,7 @@ def scan_command(
 
 
 def resume_command(
-    scan_set: Annotated[str, typer.Argument(help="Uid of a scan set, a series or a run, its beginning, or 'last'.")],
+    scan_set: Annotated[str, uid_argument(help="Uid of a scan set, a series or a run, its beginning, or 'last'.")],
     edge: Annotated[str | None, typer.Option(help="Refuse unless this edge was measured.")] = None,
     dry_run: DryRun = False,
     png: Png = None,

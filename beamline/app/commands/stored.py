@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from beamline.config.data_root import DataPlace, place_of
+from beamline.config.data_root import ConfigurationError, DataPlace, place_of
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
@@ -28,6 +28,21 @@ Roots = Annotated[
     list[Path] | None,
     typer.Option("--data", help="Data root, overriding the configuration; a second one is searched for REF."),
 ]
+
+
+def complete_uid(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Uids of runs and scan sets in the journal that begin so, for the shell's completion."""
+    from beamline.records.runs.run_index import RunIndex
+
+    data = ctx.params.get("data")
+    root = next(iter(data), None) if isinstance(data, list | tuple) else data
+    with contextlib.suppress(ConfigurationError):
+        return RunIndex(place_of(ctx.params.get("config") or "simulated", root).root).uids(incomplete.lower())
+    return []
+
+
+uid_argument = partial(typer.Argument, autocompletion=complete_uid)
+uid_option = partial(typer.Option, autocompletion=complete_uid)
 From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, From, report_damage, stored
+from beamline.app.commands.stored import Config, Data, From, report_damage, stored, uid_argument
 
 
 def theory_command(
-    name: Annotated[str, typer.Argument(metavar="RUN", help="Run, scan set, or 'last'.")],
+    name: Annotated[str, uid_argument(metavar="RUN", help="Run, scan set, or 'last'.")],
     theory: Annotated[Path, typer.Argument(metavar="THEORY.toml", help="Names the files of computed spectra.")],
     out: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Write .csv, .png or .pdf.")] = None,
     slot: Annotated[int, typer.Option(min=0, help="Slot whose transient is fitted.")] = 0,

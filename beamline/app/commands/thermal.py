@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, From, report_damage, stored
+from beamline.app.commands.stored import Config, Data, From, report_damage, stored, uid_argument
 
 
 def thermal_command(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="RUN ...", help="A temperature series, or a run or scan set for each temperature."),
+        uid_argument(metavar="RUN ...", help="A temperature series, or a run or scan set for each temperature."),
     ],
     temperatures: Annotated[
         str, typer.Option(help="degC, comma-separated, in the order of the runs; default: those of the runs.")

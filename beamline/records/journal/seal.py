@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,19 +37,22 @@ class SealedRun:
 
 
 def seal(
-    root: str | Path, notify: Callable[[str], None] = lambda sentence: None, stopped: Container[str] = ()
+    root: str | Path,
+    notify: Callable[[str], None] = lambda sentence: None,
+    unstopped: Iterable[Path] | None = None,
+    odd: Mapping[Path, str] | None = None,
 ) -> list[SealedRun]:
     """Close each run that has no stop document and whose writer has died, as interrupted.
 
     An incomplete last record is set aside first. Runs of another running process are left alone. So are files without a
-    start document, and files that are not journal files of this user, each with a message to `notify`. Files named in
-    `stopped` are known to end with a stop document, and are not opened.
+    start document, and files that are not journal files of this user, each with a message to `notify`. An index of the
+    journal spares reading its folder: with the files that may have no stop document, and those that are none.
     """
-    for path, kind in odd_files(root).items():
+    for path, kind in (odd_files(root) if odd is None else odd).items():
         notify(f"{path} is left alone: {kind}.")
     sealed = []
-    for path in run_files(root):
-        if path.name in stopped or ends_with_stop(path):
+    for path in run_files(root) if unstopped is None else unstopped:
+        if ends_with_stop(path):
             continue
         try:
             run = _seal_file(path)

@@ -10,8 +10,8 @@ from beamline.records.journal import damage, journal_directory, read, run_file
 from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
-from beamline.records.logbook import Correction, Corrections, Note, read_logbook
-from beamline.records.runs.matching import by_raw_run, is_named, listed_rows, matching, page_of
+from beamline.records.logbook import Correction, Corrections, LogbookReader, Note, read_logbook
+from beamline.records.runs.matching import listed_rows, matching, page_of
 from beamline.records.runs.run import Document, Run, in_order
 from beamline.records.runs.run_index import ListedRun, RunIndex
 
@@ -48,19 +48,19 @@ class JournalRuns:
 
     def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], int]:
         """A page of runs with their reduced ones, and how many rows are before these; only their files are read."""
+        if not wanted:
+            on_page, first = self._index.page(newest, page)
+            return list(self._read(self._noted(on_page, read_logbook(self._root)))), first
         listed = self._listed()
         rows = list(matching(listed_rows(listed), listed, wanted))
         first, last = page_of(rows, newest, page)
-        return self._with_reduced(rows[first:last], listed), first
+        uids = {run.uid for run in rows[first:last]}
+        return list(self._read(run for run in listed if run.uid in uids or run.raw_uid in uids)), first
 
     def named(self, names: Sequence[str]) -> list[Run]:
-        """Runs by the beginning of a uid, of them, their scan set or a reduced run; all names are looked up at once."""
-        if not names:
-            return []
-        listed, beginnings = self._listed(), tuple(name.lower() for name in names)
-        reduced = by_raw_run(listed)
-        rows = [run for run in listed_rows(listed) if is_named(run, beginnings, reduced.get(run.uid, []))]
-        return self._with_reduced(rows, listed)
+        """Runs by the beginning of a uid, of them, their scan set or a reduced run."""
+        found = self._index.named(name.lower() for name in names)
+        return list(self._read(self._noted(found, read_logbook(self._root))))
 
     def listed(self) -> list[Run]:
         """All runs in order, of each start document only what the index keeps."""
@@ -70,30 +70,25 @@ class JournalRuns:
         """Runs with their whole documents whose entries in the index fit, in order; only their files are read."""
         return list(self._read(filter(fits, self._listed())))
 
-    def _with_reduced(self, rows: Iterable[Run], listed: Iterable[Run]) -> list[Run]:
-        uids = {run.uid for run in rows}
-        return list(self._read(run for run in listed if run.uid in uids or run.raw_uid in uids))
-
     def _listed(self) -> list[Run]:
         """All runs in order, each with what the index has of it."""
         logbook, listed = read_logbook(self._root), self._index.listed()
         seen = listed, logbook.corrections, logbook.notes
-        if self._seen is not None and self._seen[0] is listed and self._seen[1:] == seen[1:]:
-            return self._in_order
-        self._seen = seen
+        if self._seen is None or self._seen[0] is not listed or self._seen[1:] != seen[1:]:
+            self._seen, self._in_order = seen, in_order(self._noted(listed, logbook))
+        return self._in_order
+
+    def _noted(self, listed: Mapping[str, ListedRun], logbook: LogbookReader) -> list[Run]:
+        """Runs with what the logbook has of them."""
         self._corrections, notes = Corrections(logbook.corrections), logbook.notes_by_run()
-        self._left_alone = dict(self._index.odd)
-        self._names = {}
+        self._left_alone = self._index.left_alone()
         found = []
         for name, each in listed.items():
             if each.start:
                 run = Run(self._corrections.applied(each.start), None, notes=notes.get(str(each.start["uid"]), ()))
                 self._names[run.uid] = name
                 found.append(run)
-            elif each.why:
-                self._left_alone[name] = each.why
-        self._in_order = in_order(found)
-        return self._in_order
+        return found
 
     def _read(self, listed: Iterable[Run]) -> Iterator[Run]:
         """The same runs with their whole documents; without those whose files were moved away meanwhile."""
