@@ -54,7 +54,8 @@ demo: install
 # already, from the same sources and for the same processor, is left.
 WARM_UP = $(BIN)/python -c "from $(1) import warm_up; warm_up()"
 COMPILE = $(call WARM_UP,reduction.counting.kernels) && \
-	{ $(call WARM_UP,reduction.shots.warm_up) & other=$$!; $(call WARM_UP,sim_ioc.physics.shot_tape) && wait $$other; }
+	{ $(call WARM_UP,reduction.shots.warm_up) & other=$$!; $(call WARM_UP,sim_ioc.physics.shot_tape) && wait $$other; } && \
+	$(call WARM_UP,beamline.studies.bench.warm_up)
 
 kernels: install-dev
 	$(COMPILE)

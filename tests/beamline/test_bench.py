@@ -47,6 +47,18 @@ def test_strict_fails_on_a_missed_must_alone(monkeypatch, tmp_path):
     assert "missed: slow; long" in answer.output
 
 
+def test_a_line_that_falls_short_says_what_stands_in_the_way(monkeypatch):
+    rows = [
+        BenchRow("slow", 0.6, 0.7, 0.9, because="memory reads at 0.6"),
+        BenchRow("near", 0.8, 0.7, 0.9, because="adders take 0.1"),
+        BenchRow("fast", 0.95, 0.7, 0.9, because="never mind"),
+        BenchRow("late", 1.4, 1.3, None, "", True, because="reading alone has 1.5"),
+    ]
+    output = bench(monkeypatch, rows).output
+    assert all(line in output for line in ("slow, 0.6: memory reads", "near, 0.8: adders", "late, 1.4: reading alone"))
+    assert "never mind" not in output
+
+
 def test_a_library_that_is_not_installed_is_reported_and_is_no_success(monkeypatch, tmp_path):
     rows = [absent("scipp hist time / kernel time", 40, 75, "scipp")]
     answer = bench(monkeypatch, rows, "--strict", "--json", str(tmp_path / "out.json"))
@@ -79,7 +91,7 @@ def test_every_required_line_of_the_table_is_measured(few, monkeypatch):
 
 def test_a_row_of_a_file_comes_to_an_updated_point(few, tmp_path):
     files.write_file(tmp_path / "a.h5", few.heights, 1)
-    assert [row.must for row in files.from_a_row(tmp_path / "a.h5", 2)] == [2.0, *[None] * 5]
+    assert [row.must for row in files.from_a_row(tmp_path / "a.h5", 2)] == [2.0, *[None] * 6]
 
 
 def test_the_pull_is_that_of_binomial_errors():

@@ -1,4 +1,4 @@
-"""What `make install` compiles is all that shots need: nothing is compiled at the first block of a session."""
+"""What `make install` compiles is all that is needed: neither a first block nor `trxas bench` compiles anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 from numba.core import event
 
-from beamline.studies.bench.files import FromRow, write_file
+from beamline.studies.bench import kernels as of_bench, row_ways, shots
+from beamline.studies.bench.files import FromRow, from_a_row, write_file
+from beamline.studies.bench.warm_up import warm_up as warm_up_bench
 from reduction.counting import kernels
 from reduction.shots.block import Block
 from reduction.shots.stretch import reduce_block
@@ -24,6 +26,8 @@ from reduction.shots.warm_up import warm_up
 
 warm_up()
 kernels.warm_up()
+warm_up_bench()
+shots.DRAM_BYTES = 1_000_000
 
 
 class Compiled(event.Listener):
@@ -36,7 +40,7 @@ class Compiled(event.Listener):
         pass
 
 
-heights = np.arange(-5000, 5000).astype(np.int16)
+heights = np.arange(-4800, 4800).astype(np.int16)
 hits = (heights > 0).astype(np.uint8)
 dropped = np.where(heights % 7, hits, 0x80).astype(np.uint8)
 clock = np.arange(0, 1000, 100, dtype=np.uint64)
@@ -54,6 +58,10 @@ with event.install_listener("numba:compile", Compiled()), tempfile.TemporaryDire
         TaggedBlock(0, 0, clock, clock, 24).hits(),
     ):
         reduce_block(block, 120, 900)
+    few = shots.ExampleShots(hits, heights, heights.astype(np.float32))
+    of_bench.measure(few, 1)
+    row_ways.measure(heights, Path(folder), 1)
+    from_a_row(path, 1)
 print(*Compiled.names)
 """
 

@@ -48,6 +48,9 @@ def bench(
     missed = [row.name for row in rows if row.must is not None and not row.meets(row.must)]
     if missed:
         console.print(f"missed: {'; '.join(missed)}")
+    for row in rows:
+        if row.falls_short and row.because:
+            console.print(f"{row.name}, {_number(row.seen)}: {row.because}", markup=False)
     if strict and missed:
         raise typer.Exit(1)
 

@@ -22,6 +22,8 @@ class BenchRow:
         Empty for a ratio.
     smaller_is_better : bool
     note : str
+    because : str
+        What stands in the way of must or goal, with the figures of the same run that show it.
     """
 
     name: str
@@ -31,12 +33,18 @@ class BenchRow:
     unit: str = ""
     smaller_is_better: bool = False
     note: str = ""
+    because: str = ""
 
     def meets(self, wanted: float | None) -> bool | None:
         """Whether a wanted value is met; None if not required or not measured."""
         if wanted is None or not isfinite(self.seen):
             return None
         return self.seen <= wanted if self.smaller_is_better else self.seen >= wanted
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the must is missed, or the goal."""
+        return self.meets(self.must) is False or self.meets(self.goal) is False
 
     def to_json(self) -> dict[str, Any]:
         """All entries, with the two assessments; NaN as None."""

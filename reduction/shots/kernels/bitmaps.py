@@ -77,7 +77,9 @@ def _load(bits, word, apart):  # type: ignore[no-untyped-def]
 
 @kernel(error_model="numpy", nogil=True)
 def _pairs(later, earlier, word, apart, lags):  # type: ignore[no-untyped-def]
-    """Shots whose bit is set in `later`, and one or the other lag before in `earlier`."""
+    """Shots whose bit is set in `later`, and one or the other lag before in `earlier`, unless that is None."""
+    if earlier is None:
+        return _load(later, word, apart)
     before = shifted_in(_load(earlier, word, apart), _load(earlier, word - 1, apart), lags)
     return _load(later, word, apart) & before
 
@@ -145,7 +147,7 @@ def _empty(planes, sums, column):  # type: ignore[no-untyped-def]
 def count_lags(later, earlier, first_lag, apart, num_phases, row, out):  # type: ignore[no-untyped-def]
     """Count shots whose bit is set in `later`, and `lag` shots before in `earlier`, by phase.
 
-    With lag 0 and the same bitmap twice, this counts the bits that are set.
+    With lag 0 and the same bitmap twice, or None in place of `earlier`, this counts the bits that are set.
 
     Parameters
     ----------
@@ -182,4 +184,5 @@ def count_lags(later, earlier, first_lag, apart, num_phases, row, out):  # type:
 def count_pairs(later, earlier, first_lag, num_phases, row, out):  # type: ignore[no-untyped-def]
     """`count_lags` for any number of lags."""
     apart = ROWS * row // BITS_PER_WORD if out.shape[0] == 1 else None
-    count_lags(later, earlier, first_lag, apart, num_phases, row, out)
+    bits_alone = apart is not None and first_lag == 0 and later is earlier
+    count_lags(later, None if bits_alone else earlier, first_lag, apart, num_phases, row, out)

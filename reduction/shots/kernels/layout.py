@@ -73,7 +73,7 @@ class Form(NamedTuple):
         return row_length(num_phases, self.lanes, self.shortest)
 
 
-HITS = Form(HITS_PER_VECTOR, strips=4, shortest=1920, most=63)  # a byte counts the hits of 252 rows
+HITS = Form(HITS_PER_VECTOR, strips=4, shortest=3840, most=63)  # a byte counts the hits of 252 rows
 HEIGHTS = Form(HEIGHTS_PER_VECTOR, strips=8, shortest=480, most=625)
 PRODUCTS = Form(HEIGHTS_PER_VECTOR, strips=2, shortest=480, most=625)
 FLOATS = Form(FLOATS_PER_VECTOR, strips=4, shortest=240, most=600)
