@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.allocation.expected import ExpectedGrid
-from reduction.allocation.predicted import PredictedGrid, floor, predicted
+from reduction.allocation.predicted import PredictedGrid, Variance, floor, predicted
 from reduction.allocation.quantities import Builder
 from reduction.allocation.wanted import KNOWN, Target, WantedQuantities
+from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
 Chosen = Sequence[int] | None
@@ -106,7 +107,7 @@ class Problem:
         these cycles."""
         grids = [grid.at(part) for grid, part in zip(self.base, self.split(cycles), strict=True)]
         rows = range(len(self.wanted.quantities)) if chosen is None else chosen
-        found = {row: self.wanted.quantities[row].linearised(grids).weights for row in rows}
+        found = {row: self.wanted.quantities[row].about(grids).weights for row in rows}
         own = [[row for row, each in found.items() if number in each] for number in range(len(grids))]
         return [(mine, np.array([found[row][number] for row in mine])) for number, mine in enumerate(own)]
 
@@ -116,10 +117,16 @@ class Problem:
         of_grids = zip(self.base, self.weights(cycles, chosen), self._numbers, strict=True)
         for grid, (rows, weights), points in of_grids:
             if rows:
-                found = grid.variance(weights)
+                found = self._variance(grid, rows, weights)
                 each[np.array(rows)[:, None], points] = found.by_point
                 common[rows] += found.shared
         return each, common
+
+    def _variance(self, grid: PredictedGrid, rows: list[int], weights: Array) -> Variance:
+        try:
+            return grid.variance(weights)
+        except ReductionError as error:
+            raise ReductionError(f"{', '.join(self.wanted.quantities[row].name for row in rows)}: {error}") from error
 
     def variance(self, cycles: Array, chosen: Chosen = None) -> Array:
         """After these cycles, shape (Q,); 0 for quantities that are not chosen."""

@@ -61,6 +61,19 @@ class TargetQuantity:
     unit: str
     linearised: Callable[[Grids], Linearised]
 
+    def about(self, grids: Grids) -> Linearised:
+        """Linearised about predicted grids.
+
+        Raises
+        ------
+        ReductionError
+            With the quantity, where a grid cannot be reduced.
+        """
+        try:
+            return self.linearised(grids)
+        except ReductionError as error:
+            raise ReductionError(f"{self.name}: {error}") from error
+
 
 Builder = Callable[[NamedQuantity, Grids], list[TargetQuantity]]
 
@@ -78,8 +91,8 @@ def grid_of(call: NamedQuantity, grids: Grids, axis: str) -> int:
     if len(found) == 1:
         return found[0]
     known = "; ".join(_described(each) for each in grids)
-    what = "needs edge= or delay= to name one grid of" if found else f"needs {AXES[axis]} that is not in"
-    raise TargetError(f"{call.text} {what}: {known}")
+    what = "edge= or delay= to name one" if found else AXES[axis] + (" with that edge= and delay=" if wanted else "")
+    raise TargetError(f"{call.text}: needs {what}; there is {known}")
 
 
 def _has(each: PredictedGrid, wanted: Mapping[str, Any]) -> bool:

@@ -62,7 +62,7 @@ class WantedQuantities:
     @cached_property
     def values(self) -> list[Linearised]:
         """Of each quantity, with the errors of one cycle everywhere."""
-        return [quantity.linearised(self._grids) for quantity in self.quantities]
+        return [quantity.about(self._grids) for quantity in self.quantities]
 
     @cached_property
     def variances(self) -> Array:

@@ -208,8 +208,23 @@ def test_a_quantity_with_two_errors_is_refused():
 
 
 def test_a_point_that_saturates_is_named():
-    with pytest.raises(ReductionError, match="fill every gate"):
+    with pytest.raises(ReductionError, match=r"C\(slot=0\): .* fill every gate"):
         allocate([energy_grid(mu=40.0)], [Target("C(slot=0)", "3 %")], COSTS)
+
+
+def test_a_slot_that_is_its_own_reference_is_refused_by_the_quantity():
+    with pytest.raises(ReductionError, match=r"area\(slot=4\): .* only reference has no transient"):
+        allocate([energy_grid(reference="slots")], [Target("area(slot=4)", 1e-3)], COSTS)
+
+
+def test_a_grid_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(TargetError, match=r"lifetime\(2\): needs a delay scan; there is an energy scan \(edge=Br_K"):
+        allocate([energy_grid()], [Target("lifetime(2)", "10 %")], COSTS)
+    two = [energy_grid(delay) for delay in (100.0, 10_100.0)]
+    with pytest.raises(TargetError, match=r"C\(slot=0\): needs edge= or delay= to name one; there is an energy scan"):
+        allocate(two, [Target("C(slot=0)", "10 %")], COSTS)
+    with pytest.raises(TargetError, match=r"needs an energy scan with that edge= and delay=; there is"):
+        allocate(two, [Target("C(slot=0, delay=1 ns)", "10 %")], COSTS)
 
 
 def test_texts_are_taken_apart():

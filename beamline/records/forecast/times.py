@@ -91,7 +91,7 @@ def forecast_of(forecast: ForecastFile, edge: Edge, reference: str = "combined")
     sample = ExpectedSample(forecast, edge, settings)
     grids = grids_of(sample)
     targets = [Target(name, wanted) for name, wanted in forecast.targets.items()]
-    costs = _costs(forecast)
+    costs = costs_of(forecast)
     others = [grids_of(other) for other in other_samples(forecast, edge, settings)]
     known = known_quantities(forecast)
     found = allocate(grids, targets, costs, others, known=known)
@@ -115,7 +115,8 @@ def _alone(found: Allocation) -> list[float]:
     return [found.seconds] * len(found.targets)
 
 
-def _costs(forecast: ForecastFile) -> TimeCosts:
+def costs_of(forecast: ForecastFile) -> TimeCosts:
+    """Times beside those of dwells, by the defaults of a session."""
     times = MoveTimes()
     return TimeCosts(times.energy_settle + times.message, times.laser_shutter, times.dwell, forecast.passes)
 

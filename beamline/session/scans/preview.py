@@ -58,6 +58,7 @@ def print_preview(
     Duration
         Total of all passes, beamline seconds.
     """
+    found = allocated_beforehand(compiled_scan, times, clock_rate)  # first, since it may refuse a target
     durations = pass_durations(compiled_scan, times, start=start)
     whole = sum(durations, return_duration(compiled_scan, times, 1.0, start))
     table = Table(title="preview", box=HEAVY_HEAD if console.width >= WITH_LINES else None)
@@ -72,9 +73,10 @@ def print_preview(
         console.print(line, markup=False)
     for line in _of_monitors(compiled_scan, times):
         console.print(line, markup=False)
-    found = allocated_beforehand(compiled_scan, times, clock_rate)
     for line in [] if found is None else [sentence_of(found), *allocation_lines(found, compiled_scan)]:
         console.print(line, markup=False)
+    if found is not None and found.seconds > whole.total:
+        console.print("That is more than this scan counts at most: give a larger longest, or more passes.")
     limit = "at most " if compiled_scan.stops_early else ""
     if compiled_scan.axes_to_restore:
         console.print(f"Afterwards the {' and '.join(compiled_scan.axes_to_restore)} returns to its previous value.")
