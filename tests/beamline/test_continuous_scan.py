@@ -12,6 +12,7 @@ from beamline.outputs.export.counted import count_up
 from beamline.outputs.live_figure.drifts import of_dwells
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.pages import Page
+from beamline.outputs.live_figure.texts import parts_done
 from beamline.session.scans.resume import CompleteError, remaining
 from plans.protocols import MissingRoleError
 from reduction.live.reducer import LiveReducer
@@ -95,6 +96,7 @@ def test_the_drift_page_has_the_photons_of_each_sweep(shift: Shift) -> None:
         assert table["photons"][row] == pytest.approx(-np.log1p(-share).mean(), rel=1e-3)
         hits = np.array(frames["frame_counts"])[inside].sum()
         assert table["photons_stddev"][row] == pytest.approx(table["photons"][row] / np.sqrt(hits), rel=0.2)
+    assert parts_done(page.content.scan) == ("sweep", 2, 2)
     assert found["rate"].y.size == 2 and np.isfinite(found["rate"].y).all()
 
 

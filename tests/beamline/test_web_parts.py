@@ -88,7 +88,8 @@ def test_progress_counts_passes_and_points_and_knows_the_end(tmp_path: Path) -> 
         session.take(passes[0])
         session.take(passes[1][: 2 + 2 * FIRST_POINT])
         found = part(tmp_path, "progress", reader)
-    assert (found["pass"], found["passes"], found["point"], found["points"]) == (2, 2, 2, ENERGIES.size)
+    assert (found["pass"], found["passes"], found["part"], found["done"]) == (2, 2, "point", 2)
+    assert found["parts"] == ENERGIES.size
     assert abs(found["percent"] - (50 + 50 * 2 * FIRST_POINT / DWELLS)) < 0.1
     assert found["state"].startswith("NO DWELL SINCE")  # its clock is that of 2023
 

@@ -119,21 +119,23 @@ def progress_line(scan: LiveScan, now: float) -> str:
     progress = scan.progress
     if not progress.planned:
         return ""
-    start = scan.start or {}
-    dwells = max(1, len(start.get("pattern", (1,))))
-    done, parts, number = int(progress.done), "point", scan.energy.size
-    if "frame" in start:  # an event is a sweep over all points
-        parts, number = "sweep", dwells
-    else:
-        done //= dwells
+    part, done, number = parts_done(scan)
     line = (
-        f"pass {progress.index + 1} of {progress.passes}   {parts} {min(done, number)} of {number}"
-        f"   {100 * progress.fraction:.0f} %"
+        f"pass {progress.index + 1} of {progress.passes}   {part} {done} of {number}   {100 * progress.fraction:.0f} %"
     )
     left = progress.seconds_left(now)
     if left is None:
         return line
     return f"{line}   {duration(left)} left, ends {time.strftime('%H:%M', time.localtime(now + left))}"
+
+
+def parts_done(scan: LiveScan) -> tuple[str, int, int]:
+    """What a pass consists of, ``point`` or ``sweep``, how many are done, and of how many."""
+    start = scan.start or {}
+    dwells, done = max(1, len(start.get("pattern", (1,)))), int(scan.progress.done)
+    if "frame" in start:  # an event is a sweep over all points
+        return "sweep", min(done, dwells), dwells
+    return "point", min(done // dwells, scan.energy.size), scan.energy.size
 
 
 def title(scan: LiveScan) -> str:

@@ -6,7 +6,17 @@ from typing import Any
 
 from beamline.formatting import printable, when
 from beamline.outputs.live_figure.scan import LiveScan
-from beamline.outputs.live_figure.texts import ALARM, CALM, CAUTION, GOOD, QUIET, described, headline, sentences
+from beamline.outputs.live_figure.texts import (
+    ALARM,
+    CALM,
+    CAUTION,
+    GOOD,
+    QUIET,
+    described,
+    headline,
+    parts_done,
+    sentences,
+)
 
 LEVELS = {CALM: "running", GOOD: "good", CAUTION: "caution", ALARM: "alarm", QUIET: "quiet"}
 END_STEP = 10.0
@@ -37,15 +47,16 @@ def progress(scan: LiveScan, now: float) -> dict[str, Any]:
     text = (
         f"NO DWELL SINCE {when(now - silence)[11:]}" if silence is not None and "NO DWELL" in state.text else state.text
     )
-    dwells = max(1, len((scan.start or {}).get("pattern", (1,))))
+    part, done, number = parts_done(scan)
     return {
         "state": printable(text),
         "level": LEVELS[state.colour],
         "planned": bool(made.planned),
         "pass": made.index + 1,
         "passes": max(made.passes, made.index + 1),
-        "point": min(int(made.done) // dwells, scan.energy.size),
-        "points": int(scan.energy.size),
+        "part": part,
+        "done": done,
+        "parts": int(number),
         "percent": round(100 * made.fraction, 1),
         "ends": END_STEP * round((now + left) / END_STEP) if left is not None else None,
         "faults": len(scan.faults),

@@ -56,7 +56,7 @@
       level(find("state"), part.state, part.level);
       document.title = `${simulated() ? "SIM " : ""}${part.planned ? `${Math.round(part.percent)} % ` : ""}${part.state}`;
       find("progress").value = part.percent;
-      find("passes").textContent = part.planned ? `pass ${part.pass} of ${part.passes}, point ${part.point} of ${part.points}, ${part.percent} %` : "";
+      find("passes").textContent = part.planned ? `pass ${part.pass} of ${part.passes}, ${part.part} ${part.done} of ${part.parts}, ${part.percent} %` : "";
       tick();
     },
     status: (part) => { tables.readings(find("readings"), [...part.readings, ...dwell()]); tick(); },
