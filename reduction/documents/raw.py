@@ -211,3 +211,10 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
 def number(value: Any) -> float:
     """A number as float; NaN for anything else."""
     return float(value) if isinstance(value, int | float | np.number) else float("nan")
+
+
+def transmission_of(start: Mapping[str, Any], data: Mapping[str, Any], before: float | None) -> float | None:
+    """Of the attenuators by an event that has their absorbance (role `attenuator`), as the baseline; else as before."""
+    role = (start.get("roles") or {}).get("attenuator")
+    absorbance = data.get(str(role).replace(".", "_"))
+    return before if absorbance is None else float(np.exp(-float(absorbance)))

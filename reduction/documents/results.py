@@ -19,6 +19,7 @@ from reduction.documents.covariances import OF_ALL
 from reduction.documents.raw import AXES, DELAY_AXIS, FLUENCE_AXIS, RawRun
 from reduction.documents.streams import RATE_UNITS
 from reduction.imported.keys import MAP_COVARIANCE
+from reduction.references.noise_spectrum import NONE, Variogram
 from reduction.shots.sums import ShotCounts
 from reduction.spectra.spectrum import Spectrum
 from reduction.spectra.unpumped import NO_LASER, WITH_LASER
@@ -176,6 +177,16 @@ def diagnostics_data(found: Diagnostics | None, why_not: str) -> dict[str, Any]:
     for name in ("area_removed", "offset_removed", "own_offset"):
         data[name], data[f"{name}_stddev"] = getattr(found, name), getattr(found, f"{name}_stddev")
     return data
+
+
+def variogram_data(found: Variogram) -> dict[str, Any]:
+    """Noise of the dwells by the time between them, a part of the stream `honesty`."""
+    return {"noise_lag": found.lag, "noise_variance": found.variance, "noise_variance_stddev": found.stddev}
+
+
+def variogram_of(data: Mapping[str, Any]) -> Variogram:
+    """Read it from an event of the stream `honesty`."""
+    return Variogram(*(np.asarray(data[key]) for key in variogram_data(NONE)))
 
 
 def detectors_data(

@@ -25,9 +25,11 @@ from reduction.documents.results import (
     spectrum_data,
     trace_data,
     trace_units,
+    variogram_data,
 )
 from reduction.errors import ReductionError
 from reduction.references import notes
+from reduction.references.noise_spectrum import NONE, variogram
 from reduction.settings import Settings
 from reduction.spectra.align import EnergyShift, align_rows, move_passes
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum
@@ -155,7 +157,9 @@ def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, setti
     """Publish the streams of a result: `spectrum` and `honesty`, or `trace` and `kinetics`."""
     if isinstance(result, Spectrum):
         reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
-        reduced.event("honesty", diagnostics_data(*diagnose_spectrum(result, rates, settings)), {})
+        noise = NONE if rates.rows is None else variogram(rates.rows)
+        diagnostics = diagnostics_data(*diagnose_spectrum(result, rates, settings))
+        reduced.event("honesty", diagnostics | variogram_data(noise), {"noise_lag": "s"})
         return
     reduced.event("trace", trace_data(result), trace_units(result))
     if isinstance(result, DelayScan):

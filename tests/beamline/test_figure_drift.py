@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time, of_targets
 from beamline.outputs.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
 from beamline.outputs.live_figure.dwells import DwellLog
-from beamline.outputs.live_figure.hours import hours_to
+from beamline.outputs.live_figure.hours import TIMES, hours_to
 from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.live_figure.pages import Page
-from beamline.outputs.live_figure.targets import hours_to_targets
+from beamline.outputs.live_figure.targets import falling_errors, outlook
 from plans.compilation.edges import find_edge
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.configurations import FORECAST
@@ -165,9 +165,10 @@ def test_hours_to_named_targets_are_those_of_the_allocation(tmp_path: Path) -> N
             }
             documents[0][1].update(target=target, **of_session)
         acquire(root, passes)
-        hours = hours_to_targets(log_of(root))
+        hours = outlook(log_of(root)).hours
         assert hours is not None and low <= hours <= high
-    assert "more of beam time to the targets" in of_targets(log_of(root))
+    assert of_targets(log_of(root)).endswith(" to the targets")
+    assert outlook(log_of(root)).advice.startswith("What would help most now: ")
 
 
 def test_needed_time_is_formatted() -> None:
@@ -180,3 +181,22 @@ def test_needed_time_is_formatted() -> None:
     assert line_of(3.0, 1.5, np.inf) == "slot 1, 153.5 ns: 1 h more (0 or more)"
     assert line_of(np.inf, np.inf, np.inf) == "slot 1, 153.5 ns: nothing seen yet"
     assert format_hours(658.2) == "658 h"
+
+
+def test_hours_follow_the_predicted_error() -> None:
+    """Of counting by hand: (3 stddev / value)^2 times the hours; an error with a floor takes longer, or for ever."""
+    hours, low, high = hours_to([0.06, 0.0, np.nan], [0.03, 0.03, 0.03], 2.0)
+    assert hours[0] == pytest.approx(2 * 1.5**2) and low[0] == pytest.approx(2.0) and high[0] == pytest.approx(18.0)
+    assert np.isinf(hours[1]) and np.isnan(hours[2])
+    floor = np.sqrt(0.9 / TIMES + 0.1)
+    assert hours_to(0.06, 0.03, 2.0, floor)[0] == pytest.approx(2 * 0.9 / ((1 / 1.5) ** 2 - 0.1), rel=0.05)
+    assert np.isinf(hours_to(0.02, 0.03, 2.0, floor)[0])
+
+
+def test_the_error_of_a_scan_is_predicted_to_fall(measured) -> None:
+    """With the laser off as reference as the root of the time, and from the error that it has."""
+    root, *_ = measured
+    found = falling_errors(log_of(root), POINT)
+    assert found.shape == (5, TIMES.size)
+    assert (np.diff(found, axis=1) < 0).all()
+    assert np.array([np.interp(0.0, np.log(TIMES), each) for each in found]) == pytest.approx(np.ones(5), rel=0.02)

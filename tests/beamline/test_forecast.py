@@ -11,14 +11,15 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.config.forecast import ForecastFileError, read_forecast
-from beamline.records.forecast.changes import of_beam
-from beamline.records.forecast.expected import ExpectedSample
+from beamline.records.forecast.changes import of_beam, of_delays, of_measurement
+from beamline.records.forecast.expected import ExpectedSample, grids_of
 from beamline.records.forecast.rates import photons_a_pulse
 from plans.compilation.edges import find_edge
 from reduction.settings import Settings
 from tests.beamline.configurations import FORECAST
 
 EDGE = find_edge("Br_K")
+ENERGY = np.array([13.46, 13.472, 13.5])
 
 
 @pytest.fixture
@@ -94,3 +95,25 @@ def test_the_command_prints_rates_times_and_changes(file: Path) -> None:
         "paper",
     ):
         assert part in done.output
+
+
+def test_what_can_be_changed_depends_on_attenuators_and_on_the_measured_noise(file: Path) -> None:
+    """Three times the flux only behind filters; another rhythm and dwell have the noise that a spectrum gives them."""
+    sample = ExpectedSample(read_forecast(file), EDGE, Settings(EDGE.pre_edge, EDGE.integral))
+    grids, asked = grids_of(sample), []
+
+    def noise(number: int, pattern: tuple[int, ...] | None, dwell: float) -> float:
+        asked.append((number, pattern, dwell))
+        return 0.02 if pattern == (1, 0, 1) else 0.05
+
+    open_, filtered = ({name: grid for name, (grid,), _ in of_measurement(grids, each, noise)} for each in (1.0, 0.3))
+    assert "3 times the flux" in filtered and "3 times the flux" not in open_
+    assert "10 times the flux" not in filtered
+    assert filtered["laser on-off-on"].noise == 0.02 and filtered["laser off-on-off"].noise == 0.05
+    assert filtered["dwells of 0.375 s"].dwell == 0.375 and filtered["dwells of 0.375 s"].noise == 0.05
+    assert (0, None, 0.375) in asked and (0, (1, 0, 1), 1.5) in asked
+    assert filtered["twice the detectors"].noise == grids[0].noise
+    assert "dwells half as long, of the same noise" in {name for name, *_ in of_measurement(grids)}
+    delays = {name: grid for name, (grid,), _ in of_delays(lambda at: [sample.spectrum(ENERGY, at)], 100.0)}
+    assert list(delays) == ["a delay of 50 ps", "a delay of 200 ps"]
+    assert delays["a delay of 50 ps"].slot_delays[0] == 50.0

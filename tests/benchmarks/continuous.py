@@ -102,7 +102,7 @@ def _one(session: Any, name: str) -> tuple[float, float, float, float, float]:
     plan, kwargs = SCANS[name]
     made = partial(session.scans.plans[plan], edge="Br_K", **kwargs)
     if name in AT_BEGIN:
-        session.RE(bps.mv(session.beamline.mono.energy, sweep_over(find_edge("Br_K").grid(), 0.4, 0.1).energies[0]))
+        session.RE(bps.mv(session.instruments.energy, sweep_over(find_edge("Br_K").grid(), 0.4, 0.1).energies[0]))
     session.RE.msg_hook = parts = Parts()
     begun = time.monotonic()
     session.RE(made())

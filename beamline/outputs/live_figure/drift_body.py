@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thi
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
 from beamline.outputs.live_figure.layers import STILL
-from beamline.outputs.live_figure.targets import hours_to_targets
+from beamline.outputs.live_figure.targets import outlook
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
@@ -30,6 +31,10 @@ DWELLS = {
     "pile_up": "hits with 2+\nphotons / %",
 }
 """Panels of the left side with their axis labels."""
+ADVICE_WIDTH = 78
+"""Letters in a line of the advice."""
+ENDLESS = 1e4
+"""Hours from which on their number says nothing."""
 AROUND_ZERO = ("lock", "level")
 
 
@@ -110,6 +115,7 @@ class DriftBody:
             )
             for row, colour in enumerate((BLACK, *COLOURS[1 : 1 + slots]))
         ]
+        self._advice = needed.figure.text(0.505, 0.945, "", fontsize=9, va="top", animated=True)
         self._limits = [AutoLimits([excess], holds=1.0), AutoLimits([residual], holds=0.0)]
 
     def update(self, content: DwellLog) -> None:
@@ -157,7 +163,8 @@ class DriftBody:
         first = float(value) if content.scan.axis == DELAY_AXIS else 0.0
         lines = [format_needed_time(each, spent, slot, first + float(content.scan.probe_delays[slot]))
                  for slot, each in enumerate(passes["needed"])]  # fmt: skip
-        done = f"dwelled so far (squares): {format_hours(spent)}{of_targets(content)}"
+        set_text(self._advice, "\n".join(textwrap.wrap(outlook(content).advice, ADVICE_WIDTH)))
+        done = f"dwelled (squares): {format_hours(spent)}{of_targets(content)}"
         for artist, line in zip(self._lines, [done, *lines], strict=False):
             set_text(artist, line)
 
@@ -220,14 +227,14 @@ def format_needed_time(found: Curve, spent: float, slot: int, delay: float) -> s
         return f"{name} nothing seen yet"
     if total <= spent:
         return f"{name} reached"
-    most = f"to {format_hours(high - spent)}" if np.isfinite(high) else "or more"
+    most = f"to {format_hours(high - spent)}" if high < ENDLESS else "or more"
     return f"{name} {format_hours(total - spent)} more ({format_hours(max(low - spent, 0.0))} {most})"
 
 
 def of_targets(content: DwellLog) -> str:
     """What is left to the targets of a scan, after a semicolon; empty where it names no quantities."""
-    hours = hours_to_targets(content)
-    return "" if hours is None else f"; {format_hours(hours)} more of beam time to the targets"
+    hours = outlook(content).hours
+    return "" if hours is None else f"; {format_hours(hours)} to the targets"
 
 
 def format_hours(hours: float) -> str:

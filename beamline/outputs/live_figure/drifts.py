@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.outputs.live_figure.dwells import COLUMNS, DwellLog, PassLog
-from beamline.outputs.live_figure.hours import hours_to
+from beamline.outputs.live_figure.hours import COUNTING, hours_to
+from beamline.outputs.live_figure.targets import falling_errors
 from reduction.counting.pileup import multi_photon_fraction
 from reduction.statistics.quantiles import chi_square_interval
 
@@ -143,7 +144,9 @@ def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[
     residual = [_residual(each, log) for each in begun]
     slots = log.scan.num_slots
     given = [_given(each, float(np.nanmean(dwell)), point, slots) for each, dwell in zip(begun, seconds, strict=True)]
-    needed = hours_to(*np.moveaxis(np.array(given), 1, 0)) if given else ()
+    falling = COUNTING if point is None else falling_errors(log, point)
+    value, stddev, spent = np.moveaxis(np.array(given).reshape(-1, 3, slots), 1, 0)
+    needed = hours_to(value, stddev, spent, falling)
     return {
         "excess": Curve(x, *np.array(columns).reshape(-1, 3).T),
         "residual": curve(x, *(100 * np.array(residual).reshape(-1, 2).T)),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from beamline.outputs.live_figure.content import Document, PageContent
-from reduction.documents.raw import PRIMARY
+from reduction.documents.raw import PRIMARY, transmission_of
 
 Array = NDArray[np.float64]
+Found = TypeVar("Found")
 READINGS = (
     "point_index", "laser_on", "i0", "i0_time", "i0_gain", "i0_dark", "ring_current", "laser_lock_error",
     "laser_locked",
@@ -22,9 +25,9 @@ COUNTED = ("photons", "photons_stddev")
 """Means over the slots, from the live reduction."""
 COLUMNS = (*READINGS, "time", "good", "run", *COUNTED)
 KEPT = {
-    "spectrum": ("transient", "transient_stddev", "residual", "residual_stddev"),
+    "spectrum": ("transient", "transient_stddev", "residual", "residual_stddev", "dwell_noise"),
     "trace": ("transient", "transient_stddev"),
-    "honesty": ("scatter",),
+    "honesty": ("scatter", "noise_lag", "noise_variance", "noise_variance_stddev"),
     "kinetics": ("fitted", "chi_square", "freedom"),
 }
 """What is kept of the streams at the end of a pass; their covariances would fill the memory in a night."""
@@ -46,6 +49,8 @@ class PassLog:
     ----------
     sums : dict
         By point, the last difference and its standard deviation, shape (2, S), and the dwells in it.
+    rates : dict
+        By point, photons per I0 count with the laser off and on, shape (2, S).
     results : dict
         By stream, what is `KEPT` of its data.
     """
@@ -53,6 +58,7 @@ class PassLog:
     def __init__(self, number: int, planned: int, pattern: int, swept: bool = False) -> None:
         self.planned, self.pattern, self.swept = planned, pattern, swept
         self.sums: dict[int, tuple[Array, int]] = {}
+        self.rates: dict[int, Array] = {}
         self.results: dict[str, Document] = {}
         self._number, self._size, self._counted = number, 0, 0
         self._dwells: Array = np.full((len(COLUMNS), max(planned, 16)), np.nan)
@@ -79,6 +85,7 @@ class PassLog:
         if "difference" in data:
             dwells = int(data["dwells_off"]) + int(data["dwells_on"])
             self.sums[point] = np.array([data["difference"], data["difference_stddev"]], np.float64), dwells
+            self.rates[point] = np.array([data["off"], data["on"]], np.float64)
 
     @property
     def dwells(self) -> Array:
@@ -107,8 +114,12 @@ class DwellLog(PageContent):
         By the uid of the raw run.
     drift : tuple of ndarray, shape (passes, E), or None
         Logarithm of the thickness that the last result took out, and its standard deviation.
-    hours_left : tuple of int and float
-        Whole passes, and hours to the targets of the scan after them; None where these are not predicted.
+    ended : int
+        Whole passes.
+    kept : dict
+        What was predicted after so many of them, by name.
+    transmission : float, optional
+        Of the attenuators, if the station has any.
     """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
@@ -119,7 +130,8 @@ class DwellLog(PageContent):
         self._scan_set = scan_set
         self.passes: dict[str, PassLog] = {}
         self.drift: tuple[Array, Array] | None = None
-        self.hours_left: tuple[int, float | None] = (0, None)
+        self.kept: dict[object, tuple[int, Any]] = {}
+        self.transmission: float | None = None
         self._raw_of: dict[str, str] = {}
         self._streams: dict[str, tuple[str, str]] = {}
 
@@ -151,6 +163,8 @@ class DwellLog(PageContent):
         if run not in self._raw_of:
             if stream == PRIMARY:
                 mine.add(doc)
+            elif stream == "baseline":
+                self._take_baseline(doc["data"])
         elif stream == "sweeps":
             mine.count(doc["data"], OF_SWEEPS)
         elif stream == "points":
@@ -160,6 +174,20 @@ class DwellLog(PageContent):
                 mine.count(doc["data"], point)
         elif stream in KEPT:
             self._take_result(mine, stream, doc["data"])
+
+    def _take_baseline(self, data: Document) -> None:
+        self.transmission = transmission_of(self.scan.start or {}, data, self.transmission)
+
+    @property
+    def ended(self) -> int:
+        return sum(bool(each.results) for each in self.passes.values())
+
+    def once(self, name: object, predict: Callable[[], Found]) -> Found:
+        """What is predicted, once for each number of whole passes."""
+        if name not in self.kept or self.kept[name][0] != self.ended:
+            self.kept[name] = self.ended, predict()
+        found: Found = self.kept[name][1]
+        return found
 
     def _take_result(self, mine: PassLog, stream: str, data: Document) -> None:
         mine.results[stream] = {key: np.array(data[key]) for key in KEPT[stream] if key in data}

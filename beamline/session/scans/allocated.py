@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.config.forecast import read_forecast
-from beamline.records.forecast.changes import best_changes, of_measurement
+from beamline.records.forecast.changes import Noise, Variant, best_changes, of_delays, of_measurement
 from beamline.records.forecast.expected import ExpectedSample, other_samples
 from beamline.records.forecast.figure import save_allocation
 from beamline.records.forecast.functions import known_quantities
@@ -24,6 +24,7 @@ from reduction.allocation.names import TargetError
 from reduction.allocation.problem import TimeCosts
 from reduction.allocation.quantities import Builder
 from reduction.allocation.wanted import Target
+from reduction.references.noise_spectrum import NoiseSpectrum, Variogram
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -80,6 +81,10 @@ class AssumedGrids:
     grids: list[ExpectedGrid]
     others: list[list[ExpectedGrid]]
     known: Mapping[str, Builder]
+    at_delay: Callable[[float], list[ExpectedGrid]] | None = None
+    """Grids of another delay, of the only energy scan."""
+    transmission: float = 1.0
+    """Of the attenuators."""
 
 
 def assumed_grids(start: Start) -> AssumedGrids:
@@ -103,7 +108,10 @@ def assumed_grids(start: Start) -> AssumedGrids:
     settings = Settings.from_mapping(chosen)
     models = [ExpectedSample(forecast, edge, settings), *other_samples(forecast, edge, settings)]
     given, *others = [[_grid(model, start["scan_axis"], one) for one in members] for model in models]
-    return AssumedGrids(given, others, known_quantities(forecast))
+    one, axis = members[0], start["scan_axis"]
+    several = len(members) > 1 or axis != "mono_energy"
+    at = None if several else lambda delay: [_grid(models[0], axis, {**one, "pump_delay": delay})]
+    return AssumedGrids(given, others, known_quantities(forecast), at, forecast.beam.attenuation)
 
 
 def _grid(model: ExpectedSample, axis: str, member: Start) -> ExpectedGrid:
@@ -123,10 +131,13 @@ class MeasuredGrid:
         A pulse; NaN where none were measured.
     noise : float, optional
         Of a dwell, relative; that of the forecast by default.
+    variogram : Variogram, optional
+        Of that noise.
     """
 
     photons: Array
     noise: float | None = None
+    variogram: Variogram | None = None
 
     def put_into(self, grid: ExpectedGrid, factor: Array) -> ExpectedGrid:
         """A grid with its rates times a factor, and with this noise."""
@@ -155,13 +166,58 @@ def allocated(start: Start, context: AllocationContext, seen: Sequence[MeasuredG
     return allocate(assumed.grids, targets, costs, assumed.others, patterns=[rhythm], known=assumed.known)
 
 
-def advice(start: Start, context: AllocationContext, seen: Sequence[MeasuredGrid], found: Allocation) -> str:
-    """What would help most now, by the same prediction; empty if nothing would."""
-    assumed = measured_grids(start, seen)
-    changes = best_changes(of_measurement(assumed.grids), _targets(start), context.costs(start), found, assumed.known)
+def advice(
+    start: Start, context: AllocationContext, seen: Sequence[MeasuredGrid], found: Allocation,
+    transmission: float | None = None,
+) -> str:  # fmt: skip
+    """What would help most now, by the same prediction; empty if nothing would.
+
+    Parameters
+    ----------
+    start, context, seen
+        As for `allocated`.
+    found : Allocation
+    transmission : float, optional
+        Of the attenuators now; by default that of the forecast.
+    """
+    assumed, costs = measured_grids(start, seen), context.costs(start)
+    if transmission is not None:
+        assumed = replace(assumed, transmission=transmission)
+    variants = _variants(start, assumed, _noise(start, assumed, seen, costs))
+    changes = best_changes(variants, _targets(start), costs, found, assumed.known)
     quicker = [(name, found.seconds / seconds) for name, seconds in changes if seconds < found.seconds / WORTH]
     each = ", ".join(f"{name} ({factor:.1f} times faster)" for name, factor in quicker[:FEW])
     return f"What would help most now: {each}." if each else ""
+
+
+def _variants(start: Start, assumed: AssumedGrids, noise: Noise | None) -> Iterator[Variant]:
+    yield from of_measurement(assumed.grids, assumed.transmission, noise)
+    if assumed.at_delay is not None and start.get("pump_delay"):
+        yield from of_delays(assumed.at_delay, float(start["pump_delay"]))
+
+
+def _noise(start: Start, assumed: AssumedGrids, seen: Sequence[MeasuredGrid], costs: TimeCosts) -> Noise | None:
+    """Noise in other rhythms and dwells, the largest of the spectra that agree with what was measured; None without."""
+    now, dwell = tuple(start["pattern"]), float(start["dwell"])
+    spectra = [
+        () if one.variogram is None else NoiseSpectrum.of(one.variogram, dwell, grid.settings.i0_noise)
+        for one, grid in zip(seen, assumed.grids, strict=True)
+    ]
+    if not any(spectra):
+        return None
+
+    def ratio(spectrum: NoiseSpectrum, pattern: tuple[int, ...], length: float) -> float:
+        after, before = (
+            spectrum.of_rhythm(each, long, costs.of_cycle(each, long) / len(each))
+            for each, long in ((pattern, length), (now, dwell))
+        )
+        return after / before if before else 1.0
+
+    def noise(number: int, pattern: tuple[int, ...] | None, length: float) -> float:
+        ratios = [ratio(each, pattern or now, length) for each in spectra[number]]
+        return assumed.grids[number].noise * max(ratios, default=1.0)
+
+    return noise
 
 
 def measured_grids(start: Start, seen: Sequence[MeasuredGrid]) -> AssumedGrids:
@@ -174,7 +230,9 @@ def measured_grids(start: Start, seen: Sequence[MeasuredGrid]) -> AssumedGrids:
     def of(grids: Sequence[ExpectedGrid]) -> list[ExpectedGrid]:
         return [one.put_into(grid, factor) for grid, one, factor in zip(grids, seen, factors, strict=True)]
 
-    return replace(found, grids=of(found.grids), others=[of(one) for one in found.others])
+    at = found.at_delay
+    moved = None if at is None else lambda delay: of(at(delay))
+    return replace(found, grids=of(found.grids), others=[of(one) for one in found.others], at_delay=moved)
 
 
 def _targets(start: Start) -> list[Target]:
@@ -182,7 +240,7 @@ def _targets(start: Start) -> list[Target]:
 
 
 def _factor(grid: ExpectedGrid, photons: Array) -> Array:
-    """MeasuredGrid over expected rates, where they were measured, and their mean elsewhere."""
+    """Measured over expected rates, where they were measured, and their mean elsewhere."""
     ratio = photons / grid.photons.mean(axis=(0, 1))
     known = np.isfinite(ratio) & (ratio > 0)
     return np.where(known, ratio, ratio[known].mean() if known.any() else 1.0)

@@ -23,7 +23,10 @@ from plans.protocols import Instruments
 from reduction.allocation.allocate import Allocation
 from reduction.allocation.names import TargetError
 from reduction.allocation.whole import cycles_of_pass
+from reduction.documents.raw import transmission_of
+from reduction.documents.results import variogram_of
 from reduction.errors import ReductionError
+from reduction.references.noise_spectrum import Variogram
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,6 +41,7 @@ class _Counted:
         self.events: IntArray = np.zeros(points, np.int64)
         self.noise: float | None = None
         """Of a dwell, by the latest pass."""
+        self.variogram: Variogram | None = None
 
     def add(self, data: Mapping[str, Any]) -> None:
         """One event of the stream `points`."""
@@ -95,6 +99,7 @@ class AllocationRule:
         self._worker = ThreadPoolExecutor(1, "allocation")
         self._ended = 0
         self._of_one_counter: set[str] = set()
+        self._transmission: float | None = None
         self._advising = Thread()
 
     @classmethod
@@ -106,6 +111,7 @@ class AllocationRule:
         rule = cls(AllocationContext(session.instruments.times, config.clock_rate), is_working, notify)
         session.RE.subscribe(rule.begin, "start")
         session.RE.subscribe(rule.end, "stop")
+        session.RE.subscribe(rule.take_baseline, "event")
         session.listen_reduced(rule.take, "the allocation of time")
         return rule
 
@@ -126,7 +132,7 @@ class AllocationRule:
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Process a document of the live reduction; of several counters their combination counts."""
-        if name == "descriptor" and str(doc["name"]).startswith(("points_", "spectrum_")):
+        if name == "descriptor" and str(doc["name"]).startswith(("points_", "spectrum_", "honesty_")):
             self._of_one_counter.add(doc["uid"])
         if not self._start or name != "event" or doc.get("descriptor") in self._of_one_counter:
             return
@@ -135,6 +141,12 @@ class AllocationRule:
             here.add(data)
         elif "dwell_noise" in data and (self._start["scan_index"] or len(self._start["pattern"]) > 2):
             here.noise = float(data["dwell_noise"])  # one on and one off dwell of a point do not determine it
+        elif "noise_lag" in data:
+            here.variogram = variogram_of(data)
+
+    def take_baseline(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Process a raw event: the transmission of the attenuators is in those of the baseline."""
+        self._transmission = transmission_of(self._start, doc["data"], self._transmission)
 
     def __call__(self, point_index: int) -> float | None:
         """Remaining beamline seconds of a point in this pass; None if nothing is known yet."""
@@ -161,9 +173,9 @@ class AllocationRule:
     def _seen(self) -> list[MeasuredGrid]:
         """What was measured of each grid; nothing before all points were."""
         counted = list(self._sets.values())
-        return (
-            [MeasuredGrid(one.seen, one.noise) for one in counted] if all(one.events.all() for one in counted) else []
-        )
+        if not all(one.events.all() for one in counted):
+            return []
+        return [MeasuredGrid(one.seen, one.noise, one.variogram) for one in counted]
 
     def _allocate(self) -> None:
         """Begin the allocation of a pass, and take the one before for its first points."""
@@ -200,7 +212,7 @@ class AllocationRule:
     def _advise(self, start: Mapping[str, Any], seen: list[MeasuredGrid], found: Allocation) -> None:
         """Report what would help most; in a thread of its own, since a plan would wait for it."""
         try:
-            change = advice(start, self._context, seen, found)
+            change = advice(start, self._context, seen, found, self._transmission)
         except (ValueError, ArithmeticError, OSError) as error:  # those of targets, reduction and forecast among them
             change = f"No advice: {type(error).__name__}: {error}."
         if change:

@@ -10,6 +10,7 @@ from beamline.outputs.live_figure.drift_body import format_hours, format_needed_
 from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thinned
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
+from beamline.outputs.live_figure.targets import outlook
 from beamline.outputs.web.values import numbers
 from reduction.documents.raw import AXES, DELAY_AXIS
 
@@ -69,4 +70,5 @@ def _hours(content: DwellLog, passes: dict[str, Any], point: int | None) -> dict
             format_needed_time(each, spent, slot, first + float(scan.probe_delays[slot]))
             for slot, each in enumerate(passes["needed"])
         ],
+        "advice": outlook(content).advice,
     }

@@ -75,7 +75,7 @@
     drift: (part) => {
       plots.drift(find("drift"), part, simulated());
       const hours = part.hours || {};
-      find("hours").replaceChildren(...[hours.title, hours.spent, ...(hours.lines || [])].filter(Boolean).map((line) => {
+      find("hours").replaceChildren(...[hours.title, hours.spent, ...(hours.lines || []), hours.advice].filter(Boolean).map((line) => {
         const made = document.createElement("p");
         made.textContent = line;
         return made;
