@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 import bluesky.preprocessors as bpp
-from bluesky import RunEngine
 from bluesky.utils import Msg, Subscribers
 
+from beamline.session.quick_read import QuickReadEngine
 from plans.compilation.metadata import OF_REDUCED_RUNS, MetadataError, check_metadata, check_storable
 
 NEVER_RAW = OF_REDUCED_RUNS | {"uid", "time"}
@@ -20,7 +20,7 @@ LONGEST_STOP, PAUSE = 1.0, 0.005
 """Seconds to wait for the end of the event loop, and between two looks."""
 
 
-class MetadataEngine(RunEngine):  # type: ignore[misc]
+class MetadataEngine(QuickReadEngine):
     """A RunEngine that checks metadata.
 
     Parameters

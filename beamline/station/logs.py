@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -34,8 +35,8 @@ class SizedFile(RotatingFileHandler):
         return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
 
 
-class BehindHandler(logging.Handler):
-    """Passes lines to a writing thread, so that a put never waits for a disk.
+class RotatingLog:
+    """A log whose lines are written by a thread of its own, so that a put never waits for a disk.
 
     Parameters
     ----------
@@ -44,16 +45,15 @@ class BehindHandler(logging.Handler):
     """
 
     def __init__(self, file: logging.Handler) -> None:
-        super().__init__()
         self._file = file
-        self._lines: queue.SimpleQueue[logging.LogRecord | threading.Event | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[tuple[float, str] | threading.Event | None] = queue.SimpleQueue()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Queue a line."""
-        self._lines.put(record)
+    def write(self, line: str) -> None:
+        """Queue a line, with the present time."""
+        self._lines.put((time.time(), line))
 
     def flush(self) -> None:
         """Wait until all queued lines are written, at most `CLOSE_TIMEOUT`."""
@@ -70,31 +70,22 @@ class BehindHandler(logging.Handler):
         self._thread.join(CLOSE_TIMEOUT)
         if not self._thread.is_alive():
             self._file.close()
-        super().close()
 
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
             if isinstance(line, threading.Event):
                 line.set()
             else:
-                self._file.handle(line)
+                moment, text = line
+                self._file.handle(logging.makeLogRecord({"created": moment, "msecs": 1e3 * (moment % 1), "msg": text}))
             if self._lines.empty():
                 self._hurry.wait(GATHER)
 
 
-def rotating_log(root: Path, name: str, size: int = 1_000_000, files: int = 5) -> logging.Logger:
-    """A separate log that is rotated at `size` bytes and keeps `files` old files. Close it with `close_log`."""
+def rotating_log(root: Path, name: str, size: int = 1_000_000, files: int = 5) -> RotatingLog:
+    """A log that is rotated at `size` bytes and keeps `files` old files."""
     path = root / FOLDER / f"{name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = SizedFile(path, maxBytes=size, backupCount=files, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.Logger(name, logging.INFO)  # outside the logger tree: no inherited handlers or levels
-    logger.addHandler(BehindHandler(handler))
-    return logger
-
-
-def close_log(logger: logging.Logger) -> None:
-    """Close the files of a log."""
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-        handler.close()
+    return RotatingLog(handler)

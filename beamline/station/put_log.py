@@ -13,7 +13,7 @@ from ophyd.signal import UNSET_VALUE
 
 from beamline.formatting import printable
 from beamline.station.connect import epics_signals
-from beamline.station.logs import close_log, rotating_log
+from beamline.station.logs import rotating_log
 from devices.base.settings import Setting
 from devices.instruments.controller import Controller
 
@@ -68,13 +68,13 @@ class SessionPutLog:
         if not signal._auto_monitor:
             old += "?"  # last value known here; other clients may have put since
         purpose = self._running() or "between scans"
-        self._log.info("%s, %s: %s %s -> %s", self._user, purpose, signal.setpoint_pvname, old, _short(value))
+        self._log.write(f"{self._user}, {purpose}: {signal.setpoint_pvname} {old} -> {_short(value)}")
 
     def close(self) -> None:
         """Stop observing, and close the file."""
         for signal in self._observed:
             signal.on_put = None
-        close_log(self._log)
+        self._log.close()
 
 
 def _short(value: Any) -> str:

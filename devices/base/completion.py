@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import Any
 
 from ophyd import EpicsSignal
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
-from ophyd.utils.errors import InvalidState
 
 from devices.base.deadlines import call_later
 from devices.base.device import StationDevice
@@ -19,6 +16,12 @@ from devices.base.settings import Setting
 from devices.channel_access import ThreadlessStatus
 
 Finished = Callable[[set[EpicsSignalBase]], bool | str]
+
+
+class FollowingStatus(ThreadlessStatus):
+    """Status of a set, with the function that evaluates whether the hardware has arrived."""
+
+    check: Callable[..., None]
 
 
 class Follower(StationDevice):
@@ -43,7 +46,7 @@ def follow(
     timeout: float,
     aim: str,
     stall: float = inf,
-) -> Status:
+) -> FollowingStatus:
     """Status of `device` that completes when `finished` returns True, evaluated at each change of the watched signals.
 
     Parameters
@@ -64,10 +67,10 @@ def follow(
 
     Returns
     -------
-    Status
+    FollowingStatus
         The caller evaluates `finished` once by ``status.check()``, after the put has been sent.
     """
-    status = Status(obj=device)
+    status = FollowingStatus(f"{device.name}: the set to {aim}")
     changed: set[EpicsSignalBase] = set()
     watchdog = _Watchdog(status, timeout, stall, lambda: f"{device.name} did not {aim}", watched)
 
@@ -80,17 +83,17 @@ def follow(
         try:
             outcome = finished(changed)
         except Exception as error:  # noqa: BLE001 - a caller waits for the status
-            _end(status, error)
+            status.end(error)
             return
         if isinstance(outcome, str):
-            _end(status, RuntimeError(f"{device.name}: {outcome}"))
+            status.end(RuntimeError(f"{device.name}: {outcome}"))
         elif outcome:
-            _end(status, None)
+            status.end()
 
     def stopped(*, success: bool, **_: Any) -> None:
-        _end(status, None if success else RuntimeError(f"{device.name} was stopped before it could {aim}"))
+        status.end(None if success else RuntimeError(f"{device.name} was stopped before it could {aim}"))
 
-    def release(_: Status) -> None:
+    def release(_: ThreadlessStatus) -> None:
         watchdog.end()
         device.clear_sub(stopped)
         for signal in watched:
@@ -108,7 +111,12 @@ class _Watchdog:
     """Fails a status after a timeout, or when no watched signal has changed for a while, naming the readbacks."""
 
     def __init__(
-        self, status: Status, timeout: float, stall: float, failure: Callable[[], str], watched: list[EpicsSignalBase]
+        self,
+        status: ThreadlessStatus,
+        timeout: float,
+        stall: float,
+        failure: Callable[[], str],
+        watched: list[EpicsSignalBase],
     ) -> None:
         self._status, self._timeout, self._stall = status, timeout, stall
         self._failure, self._watched = failure, watched
@@ -136,27 +144,27 @@ class _Watchdog:
         else:
             self._wait()
             return
-        _end(self._status, TimeoutError(f"{self._failure()} {how}: {self._shown()}"))
+        self._status.end(TimeoutError(f"{self._failure()} {how}: {self._shown()}"))
 
     def _shown(self) -> str:
         return ", ".join(f"{signal.pvname} is {signal._readback}" for signal in self._watched)
 
 
-def send(status: Status, signal: EpicsSignal, value: Any) -> None:
+def send(status: ThreadlessStatus, signal: EpicsSignal, value: Any) -> None:
     """Put a setpoint; a refused put fails the status too."""
     try:
         signal.put(value, wait=False)
     except Exception as error:
-        _end(status, error)
+        status.end(error)
         raise
 
 
-def send_with_completion(status: Status, signal: Setting, value: float, processed: Callable[[], None]) -> None:
+def send_with_completion(status: FollowingStatus, signal: Setting, value: float, processed: Callable[[], None]) -> None:
     """Put a setpoint with completion.
 
     Parameters
     ----------
-    status : Status
+    status : FollowingStatus
         Checked after `processed` has returned; fails if the record refuses the put or disconnects.
     signal : Setting
     value : float
@@ -166,25 +174,16 @@ def send_with_completion(status: Status, signal: Setting, value: float, processe
 
     def on_completion(put: ThreadlessStatus) -> None:
         if not put.success:
-            _end(status, put.exception())
+            status.end(put.exception())
             return
         try:
             processed()
             status.check()
         except Exception as error:  # noqa: BLE001 - a caller waits for the status
-            _end(status, error)
+            status.end(error)
 
     try:
         signal.process(value).add_callback(on_completion)
     except Exception as error:
-        _end(status, error)
+        status.end(error)
         raise
-
-
-def _end(status: Status, error: BaseException | None) -> None:
-    """Complete a status that two callbacks may complete at the same time."""
-    with suppress(InvalidState):  # the other callback was first
-        if error is None:
-            status.set_finished()
-        else:
-            status.set_exception(error)

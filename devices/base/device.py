@@ -17,11 +17,13 @@ class StationDevice(Device):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.prefix!r}, name={self.name!r})"
 
+    _components: tuple[Any, ...] = ()
+
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of all components of kind normal or hinted, by data key."""
         found: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        for name in self.component_names:
-            component = getattr(self, name)
+        self._components = self._components or tuple(getattr(self, name) for name in self.component_names)
+        for component in self._components:
             if component.kind.value & Kind.normal.value:  # numbers: flags are combined in Python, slowly
                 found.update(component.read())
         return found

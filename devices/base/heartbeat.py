@@ -75,17 +75,14 @@ class Server(StationDevice):
             time.sleep(min(PAUSE, max(0.0, left)))
         return False
 
-    def check(self, what: str) -> None:
-        """Refuse `what` if the heartbeat has stopped.
+    def refuse(self, what: str) -> None:
+        """Refuse `what`, since the heartbeat has stopped.
 
         Raises
         ------
         StaleError
         """
-        if not self.is_fresh:
-            raise StaleError(
-                f"{what} may be old: {self.heartbeat.pvname} has not counted for {self.heartbeat.age:.1f} s"
-            )
+        raise StaleError(f"{what} may be old: {self.heartbeat.pvname} has not counted for {self.heartbeat.age:.1f} s")
 
 
 def serves(server: Server, *devices: Device) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ophyd import Component as Cpt
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 
 from devices.base.completion import Follower, follow, send
 from devices.base.limits import SetWithinLimits, check_limits
 from devices.base.signals import Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
 
 
 class ReadbackPositioner(SetWithinLimits, Follower):
@@ -35,7 +35,7 @@ class ReadbackPositioner(SetWithinLimits, Follower):
         )
         self.check_soft_limits(value, units)
 
-    def reach(self, value: float, readback: Readback, units: str) -> Status:
+    def reach(self, value: float, readback: Readback, units: str) -> ThreadlessStatus:
         """Put a value that has been checked; done when the readback has arrived."""
 
         def finished(_: set[EpicsSignalBase]) -> bool:

@@ -35,8 +35,8 @@ def refuse_stale(signal: OphydObject) -> None:
         Naming the record and the heartbeat.
     """
     server = getattr(signal.root, "server", None)
-    if server is not None:
-        server.check(f"{signal.name}: record {getattr(signal, 'pvname', '')}")
+    if server is not None and not server.is_fresh:
+        server.refuse(f"{signal.name}: record {getattr(signal, 'pvname', '')}")
 
 
 class DescribedSignal(EpicsSignalBase):
@@ -68,7 +68,9 @@ class DescribedSignal(EpicsSignalBase):
 
     def read(self) -> dict[str, dict[str, Any]]:
         refuse_stale(self)
-        return dict(super().read())
+        if not self.connected:
+            return dict(super().read())  # raises
+        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
     def mismatch(self) -> str:
         """Mismatch in type or length of the connected record; empty if there is none."""

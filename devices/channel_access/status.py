@@ -24,7 +24,7 @@ class ThreadlessStatus:
     def __init__(self, operation: str) -> None:
         self._operation, self._ended, self._lock = operation, Event(), Lock()
         self._error: BaseException | None = None
-        self._callbacks: list[Callable[[ThreadlessStatus], None]] = []
+        self._callbacks: list[Callable[[ThreadlessStatus], object]] = []
 
     @property
     def done(self) -> bool:
@@ -49,7 +49,7 @@ class ThreadlessStatus:
             except Exception:  # the other callbacks must run all the same
                 logger.exception("a callback failed after the end of %s", self._operation)
 
-    def add_callback(self, callback: Callable[[ThreadlessStatus], None]) -> None:
+    def add_callback(self, callback: Callable[[ThreadlessStatus], object]) -> None:
         """Call `callback` on completion; at once if the status is done."""
         with self._lock:
             if not self.done:

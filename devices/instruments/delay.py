@@ -8,13 +8,13 @@ from typing import Any
 from ophyd import Component as Cpt
 from ophyd import FormattedComponent as FCpt
 from ophyd.signal import DerivedSignal, EpicsSignalBase
-from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.base.completion import Follower, follow, send
 from devices.base.limits import SoftLimits
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal, refuse_stale
+from devices.channel_access import ThreadlessStatus
 
 PS_PER_S = 1e12
 
@@ -159,7 +159,7 @@ class LaserDelay(SoftLimits, Follower):
             )
         self.check_soft_limits(value, "ps")
 
-    def set(self, value: float) -> Status:
+    def set(self, value: float) -> ThreadlessStatus:
         """Go to a pump-probe delay in ps, positive when the pump comes first.
 
         Raises

@@ -9,13 +9,13 @@ from typing import Any
 from ophyd import Component as Cpt
 from ophyd import FormattedComponent as FCpt
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.base.completion import Follower, follow, send_with_completion
 from devices.base.limits import SoftLimits
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
 
 MJ_PER_CM2_FROM_UJ_PER_UM2 = 1e5
 SETTLED = 1
@@ -149,7 +149,7 @@ class LaserFluence(SoftLimits, Follower):
         self.angle_for(value)
         self.check_soft_limits(value, "mJ/cm2")
 
-    def set(self, value: float) -> Status:
+    def set(self, value: float) -> ThreadlessStatus:
         """Go to a fluence in mJ/cm2; done when the motor record is done moving and the pulse energy agrees.
 
         Until the motor put has completed, monitored values do not count: they may be from before the move, and within

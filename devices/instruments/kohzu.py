@@ -7,13 +7,13 @@ from threading import Event
 from typing import Any
 
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 
-from devices.base.completion import Follower, follow, send
+from devices.base.completion import Follower, FollowingStatus, follow, send
 from devices.base.deadlines import Deadline, call_later
 from devices.base.limits import SetWithinLimits, check_limits
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
 
 MANUAL, AUTO = 0, 1
 DONE = 0
@@ -62,7 +62,7 @@ class KohzuAxis(SetWithinLimits, Follower):
         )
         self.check_soft_limits(value, self.UNIT)
 
-    def set(self, value: float) -> Status:
+    def set(self, value: float) -> ThreadlessStatus:
         """Move to a position.
 
         Raises
@@ -109,7 +109,7 @@ class KohzuAxis(SetWithinLimits, Follower):
             f" more than its tolerance of {self._formatted_distance(self.tolerance.get())} ({self.readback.pvname})"
         )
 
-    def _watch_for_rest(self, status: Status, grace_over: Event) -> None:
+    def _watch_for_rest(self, status: FollowingStatus, grace_over: Event) -> None:
         """Check again after the sequencer has been at rest for the grace time: the move never began, or fell short."""
         grace = self.grace.get()
         timers: list[Deadline] = []
@@ -125,7 +125,7 @@ class KohzuAxis(SetWithinLimits, Follower):
             if value == DONE and not status.done:
                 timers.append(call_later(grace, at_rest))
 
-        def end(_: Status) -> None:
+        def end(_: ThreadlessStatus) -> None:
             self.moving.clear_sub(again)
             for timer in timers:
                 timer.cancel()

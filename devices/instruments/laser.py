@@ -7,7 +7,6 @@ from time import monotonic
 
 from ophyd import Component as Cpt
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 
 from devices.base.abort import FAILED
 from devices.base.bulk_read import RECENT, BulkRead
@@ -15,7 +14,7 @@ from devices.base.completion import Follower, follow
 from devices.base.device import StationDevice
 from devices.base.settings import NOT_SENT, Setting
 from devices.base.signals import Readback, SoftSignal
-from devices.channel_access import FinishedStatus
+from devices.channel_access import FinishedStatus, ThreadlessStatus
 
 SHUT, OPEN = 0, 1
 
@@ -46,7 +45,7 @@ class LaserShutter(Follower):
             self._prepared = value, BulkRead([self.status]) if stays else self._send(value), monotonic()
         return FinishedStatus()
 
-    def set(self, value: int) -> Status | FinishedStatus:
+    def set(self, value: int) -> ThreadlessStatus | FinishedStatus:
         """Open (1) or shut (0).
 
         Raises

@@ -16,10 +16,9 @@ class BraggAngle(KohzuAxis):
 
     UNIT = "deg"
 
-    theta = Cpt(Readback, "BraggThetaRdbkAO", auto_monitor=True, units="deg", kind="hinted")
-    setpoint = Cpt(Setting, "BraggThetaAO", limits=True, auto_monitor=True, units="deg", kind="normal")
-    moving = Cpt(Readback, "KohzuMoving", auto_monitor=True, kind="omitted")
-    mode = Cpt(Setting, "KohzuModeBO", auto_monitor=True, kind="omitted")
+    # Monitored from the first move or watch on: each move of the energy changes them too.
+    theta = Cpt(Readback, "BraggThetaRdbkAO", auto_monitor=None, units="deg", kind="hinted")
+    setpoint = Cpt(Setting, "BraggThetaAO", limits=True, auto_monitor=None, units="deg", kind="normal")
     tolerance = Cpt(SoftSignal, value=5e-5, units="deg", kind="omitted")
     """Largest distance of the readback from the set angle at which a move counts as arrived."""
     grace = Cpt(SoftSignal, value=0.5, units="s", kind="omitted")
@@ -46,6 +45,14 @@ class BraggAngle(KohzuAxis):
     @property
     def readback(self) -> Readback:
         return self.theta
+
+    @property
+    def moving(self) -> Readback:  # type: ignore[override]
+        return self.parent.moving
+
+    @property
+    def mode(self) -> Setting:  # type: ignore[override]
+        return self.parent.mode
 
     @property
     def hints(self) -> dict[str, list[str]]:

@@ -9,7 +9,6 @@ from ophyd import Component as Cpt
 from ophyd import EpicsMotor
 from ophyd.positioner import PositionerBase
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.base.bulk_read import fetch_value
@@ -18,6 +17,7 @@ from devices.base.device import StationDevice
 from devices.base.limits import SoftLimits
 from devices.base.settings import PanelSetting, Setting
 from devices.base.signals import Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
 
 LONGEST_MOVE = 600.0
 """Seconds of wall time for a whole move."""
@@ -94,7 +94,7 @@ class Motor(SoftLimits, Follower, EpicsMotor):
         finally:
             self._run_subs(sub_type=self.SUB_STOPPED, success=success)
 
-    def set(self, new_position: float, **_: Any) -> Status:
+    def set(self, new_position: float, **_: Any) -> ThreadlessStatus:
         """Move; done when the record has replied to the put, which it does at rest, and the readback is there.
 
         A motor that was stopped at a panel, or moved by another client, replies too.
@@ -125,7 +125,7 @@ class Motor(SoftLimits, Follower, EpicsMotor):
         send_with_completion(status, self.user_setpoint, new_position, at_rest)
         return status
 
-    def move(self, position: float, wait: bool = True, timeout: float | None = None, **_: Any) -> Status:
+    def move(self, position: float, wait: bool = True, timeout: float | None = None, **_: Any) -> ThreadlessStatus:
         """Move and wait for it, as ophyd's positioners do.
 
         Raises

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.base.completion import Follower, follow
 from devices.base.limits import SoftLimits
 from devices.base.signals import Readback, SoftSignal, refuse_stale
+from devices.channel_access import ThreadlessStatus
 from devices.instruments.motor import LONGEST_MOVE, Motor
 
 ROUNDING = 1e-9
@@ -119,7 +119,7 @@ class MotorAxis(SoftLimits, Follower):
             raise LimitError(f"{self.name} cannot go to {value:g} {self.UNIT}: {error}") from None
         self.check_soft_limits(value, self.UNIT)
 
-    def set(self, value: float) -> Status:
+    def set(self, value: float) -> ThreadlessStatus:
         """Move; done when the motor record is at rest and the readback there.
 
         Raises
@@ -260,7 +260,7 @@ class MotorDelay(MotorAxis):
             return float(record)
         return float(self._span[0] + (record - self._span[0]) % self._period)
 
-    def set(self, value: float) -> Status:
+    def set(self, value: float) -> ThreadlessStatus:
         """Go to a delay in ps; done when the motor record is at rest there.
 
         Raises

@@ -19,4 +19,4 @@ class PutLogLine(Readback):
 class PutLog(StationDevice):
     """Record with the last line of a put log (EPICS module caPutLog); prefix for example ``7idd:PutLog``."""
 
-    line = Cpt(PutLogLine, "", string=True, auto_monitor=True, kind="omitted")
+    line = Cpt(PutLogLine, "", string=True, auto_monitor=None, kind="omitted")

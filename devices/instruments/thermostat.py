@@ -9,13 +9,13 @@ from typing import ClassVar
 
 from ophyd import Component as Cpt
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.base.completion import Follower, follow, send
 from devices.base.limits import SoftLimits
 from devices.base.settings import Adjustment, Setting
 from devices.base.signals import Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
 
 LONGEST_RAMP = 6 * 3600.0
 """Seconds of wall time for a whole ramp."""
@@ -121,7 +121,7 @@ class Thermostat(SoftLimits, Follower):
         """Whether a temperature inside is set, and the block has been in position for the settling time."""
         return bool(self.in_position.get()) and abs(self.setpoint.get() - self.block_for(value)) < SAME
 
-    def set(self, value: float) -> Status:
+    def set(self, value: float) -> ThreadlessStatus:
         """Ramp to a temperature inside; done when the controller reports the block in position.
 
         Raises

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ophyd import Component as Cpt
 from ophyd import FormattedComponent as FCpt
 from ophyd.signal import EpicsSignalBase
-from ophyd.status import Status
 
 from devices.base.bulk_read import RecentReadback
 from devices.base.completion import Follower, follow, send
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
 
 SHUT, OPEN = 0, 1
 COMMAND = 1
@@ -52,7 +52,7 @@ class XrayShutter(Follower):
         if value == OPEN and not self.permit.get():
             raise ValueError(f"{self.name} cannot be opened: {self.permit.pvname} gives no permit")
 
-    def set(self, value: int) -> Status:
+    def set(self, value: int) -> ThreadlessStatus:
         """Open (1) or shut (0).
 
         Raises

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,8 @@ from sim_ioc.scenario.scenario import RingTruth, Scenario, load_scenario
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+SPECTRA_KEPT = 16
+"""Energies whose spectra are remembered: all dwells of a point are at one."""
 REACH_KEV = 0.5
 """Distance from its white line within which an edge other than those of the paper is used."""
 _BUNCH_STREAM = 1  # separates the bunch charges from all other random numbers of the scenario
@@ -57,6 +60,7 @@ class ForwardModel:
         self._response = PumpResponse(
             scenario.kinetics, scenario.laser, scenario.jet, self.divider * self.bunch_period_ps
         )
+        self._at_one = lru_cache(SPECTRA_KEPT)(lambda energy_keV: self._spectra(np.array([energy_keV])))
 
     @property
     def bunch_period_ps(self) -> float:
@@ -147,15 +151,21 @@ class ForwardModel:
             Shape of the energies, then the phases. Dark counts and laser-only background included.
         """
         energy = np.asarray(energy_keV, dtype=float)[..., np.newaxis]
-        background = self._by_edge(energy, lambda edge, _: edge.background)
-        signal = background + self.static(energy)
+        signal, transient, photons_per_step = (
+            self._spectra(energy) if energy.ndim > 1 else self._at_one(float(energy.item()))
+        )
         if laser_on:
             blocked = self.scenario.laser.is_blocked
             amplitude = self.slot_amplitudes(delay_ps, 0.0 if blocked else fluence_mJ_cm2)[self.slot_of_phase]
-            signal = signal + amplitude * self.transient(energy)
+            signal = signal + amplitude * transient
         current = 1.0 if current_mA is None else current_mA / self.scenario.ring.current_mA
-        photons = np.maximum(self.photons_per_step(energy) * signal, 0.0) * current * jet
+        photons = np.maximum(photons_per_step * signal, 0.0) * current * jet
         return photons * self.bunch_weight[self.bunch_of_phase] + self.background_mu(laser_on, delay_ps)
+
+    def _spectra(self, energy: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Signal without laser, transient, and photons per pulse of one edge step, at each energy."""
+        background = self._by_edge(energy, lambda edge, _: edge.background)
+        return background + self.static(energy), self.transient(energy), self.photons_per_step(energy)
 
     def light_mu(
         self, energy_keV: ArrayLike, delay_ps: float, fluence_mJ_cm2: float, laser_on: bool, current_mA: float

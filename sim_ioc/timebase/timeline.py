@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -44,7 +44,7 @@ class Timeline(Generic[Value]):
 
     def jumps(self, start_s: float, end_s: float) -> list[float]:
         """Times of the jumps strictly between two times."""
-        return [t for t in self._times if start_s < t < end_s]
+        return self._times[bisect_right(self._times, start_s) : bisect_left(self._times, end_s)]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.status import WriterStatus, read_status, write_status, writer_directory
 from beamline.records.journal import Journal, run_files
 from beamline.records.journal.reserve import Reserve
-from beamline.station.logs import close_log, rotating_log
+from beamline.station.logs import rotating_log
 from tests.beamline.example_runs import announced, raw_run
 
 SECRET = b"what a user keeps\n"
@@ -31,7 +31,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def opens_log(root: Path) -> None:
-    close_log(rotating_log(root, "puts"))
+    rotating_log(root, "puts").close()
 
 
 def opens_helper_lock(root: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 from pathlib import Path
 
-from beamline.station.logs import FOLDER, BehindHandler
+from beamline.station.logs import FOLDER, RotatingLog
 
 
-def handlers(name: str) -> list[BehindHandler]:
+def handlers(name: str) -> list[RotatingLog]:
     """Of all logs of this name that are open."""
-    found = [each for each in gc.get_objects() if isinstance(each, BehindHandler)]
-    return [each for each in found if each._thread.is_alive() and Path(each._file.baseFilename).stem == name]  # type: ignore[attr-defined]
+    found = [each for each in gc.get_objects() if isinstance(each, RotatingLog)]
+    return [each for each in found if each._thread.is_alive() and Path(each._file.baseFilename).stem == name]
 
 
 def log_text(root: Path, name: str) -> str:

@@ -19,7 +19,7 @@ from bluesky.utils import MsgGenerator
 
 from beamline.config.entries import SuspenderEntry
 from beamline.station.components import find_signal
-from beamline.station.logs import close_log, rotating_log
+from beamline.station.logs import rotating_log
 
 
 @dataclass
@@ -75,14 +75,14 @@ class SuspensionLog:
     def report(self, sentence: str, shown: bool = True) -> None:
         """Log a message and show it."""
         if self._log is not None:
-            self._log.info("%s", sentence)
+            self._log.write(sentence)
         if shown:
             self._notify(sentence)
 
     def close(self) -> None:
         """Close the log."""
         if self._log is not None:
-            close_log(self._log)
+            self._log.close()
 
 
 class Hold:

@@ -109,7 +109,7 @@ def rehearse_station(part: BeamTime, root: Path, record: RehearsalRecord, share:
     changes: dict[str, Any] = {
         "clock_rate": rate,
         "data": {"root": str(root), "min_free_gb": 0.2},
-        "roles": {**roles, "counters": part.counters or roles["counters"]},
+        "roles": {**roles, "counters": part.counters or roles["counters"], "put_logs": ()},  # nobody else puts
         "display": {"live_figure": "off"},
         "xray_shutter": {"reopen": True},
         "control": {"lock": str(root / "locks")},
