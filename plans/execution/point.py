@@ -58,7 +58,11 @@ class SteadyPhase:
 
 
 def go_to(
-    instruments: Instruments, position: Position, previous: Position | None, supervision: Supervision
+    instruments: Instruments,
+    position: Position,
+    previous: Position | None,
+    supervision: Supervision,
+    laser_on: int | None = None,
 ) -> MsgGenerator[None]:
     """Move to a point, and wait there for a steady temperature; the energy comes from below, against the backlash.
 
@@ -70,15 +74,21 @@ def go_to(
         Where the axes are; None if that is not known.
     supervision : Supervision
         If one of its servers stops replying, the moves are repeated when it replies.
+    laser_on : int, optional
+        State of the laser in the first dwell there, to which its shutter moves beside the last axis.
     """
     known = [previous]
 
     def moves() -> MsgGenerator[None]:
-        for step in moves_to(position, known.pop() if known else None):
+        steps = moves_to(position, known.pop() if known else None)
+        for left, step in zip(reversed(range(len(steps))), steps, strict=True):
             if step.axis == "temperature":
                 yield from ramp(instruments, supervision, step.value)
-            else:
-                yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
+                continue
+            yield from put(instruments.axis(step.axis), step.value, group="move")
+            if not left:
+                yield from prepare_laser(instruments, laser_on)
+            yield from wait("move", MOVE_TIMEOUT)
 
     yield from with_replies(supervision.servers, moves)
 
@@ -176,10 +186,8 @@ def take_dwell(
         yield from read_into_event(instruments, assessment, rules.stream)
 
     yield from with_replies(rules.supervision.servers, count_and_read, partial(_end_count, instruments, rules))
-    following = rules.next_laser_state(label[1])
-    shutter = instruments.laser_shutter
-    if following is not None and assessment.quality == GOOD and isinstance(shutter, Preparable):
-        yield from prepare(shutter, following, group=DWELL)
+    if assessment.quality == GOOD:
+        yield from prepare_laser(instruments, rules.next_laser_state(label[1]))
     yield from save()
     yield from checkpoint()
     return assessment
@@ -219,6 +227,12 @@ def _end_count(instruments: Instruments, rules: PointRules) -> MsgGenerator[None
     """Wait for what is left of a count that has failed: the next one must not be put behind it."""
     with suppress(FailedStatus, TimeoutError):
         yield from wait(DWELL, rules.dwell_settings.dwell / instruments.clock_rate + COUNT_MARGIN)
+
+
+def prepare_laser(instruments: Instruments, laser_on: int | None) -> MsgGenerator[None]:
+    """Start the laser shutter, if it can be prepared, towards its next state, if there is one; `set_laser` waits."""
+    if laser_on is not None and isinstance(instruments.laser_shutter, Preparable):
+        yield from prepare(instruments.laser_shutter, laser_on, group=DWELL)
 
 
 def set_laser(instruments: Instruments, supervision: Supervision, laser_on: int) -> MsgGenerator[None]:

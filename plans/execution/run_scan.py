@@ -195,8 +195,10 @@ def _one_pass(
         previous: Position | None = None
         phase = SteadyPhase()
         for position in filter(rules.wanted, one.positions):
-            yield from go_to(instruments, position, previous, supervision)
-            yield from take_point(instruments, position, at_monitors if position.monitor else rules, phase)
+            at_point = at_monitors if position.monitor else rules
+            first = at_point.dwell_settings.pattern[0] if previous is not None else None
+            yield from go_to(instruments, position, previous, supervision, first)
+            yield from take_point(instruments, position, at_point, phase)
             previous = position
 
     @bpp.stage_decorator([*instruments.counters, *([instruments.sweep] if one.sweep else [])])

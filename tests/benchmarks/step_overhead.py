@@ -147,7 +147,7 @@ def session_scan(session: Any) -> dict[str, list[float]]:
     grid = np.linspace(13.46, 13.48, POINTS)
     options = {"dwell": DWELL, "pattern": (1, 1, 0, 0), "settings": {"pre_edge": [13.46, 13.462]}}
     taken = steps(session.RE, lambda: session.RE(session.energy_scan(energies=grid, **options)))
-    motion = motion_of(session, grid)
+    motion = motion_of(session, grid) - session.instruments.times.laser_shutter  # it moves beside the energy
     return {
         "energy_scan": [step - WALL for number, step in taken if number in (1, 3)],
         "  and a move": [step - WALL - motion / SPEEDUP for number, step in taken if number == 0],

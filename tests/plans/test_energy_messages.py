@@ -39,6 +39,12 @@ def sets(messages: list[Msg], name: str) -> list[Any]:
     return [msg.args[0] for msg in messages if msg.command == "set" and msg.obj.name == name]
 
 
+def prepared_while_counting(messages: list[Msg]) -> list[Any]:
+    """States for which the shutter is prepared, but for those beside a move to the next point."""
+    prepared = [(before, msg) for before, msg in pairwise(messages) if msg.command == "prepare"]
+    return [msg.args[0] for before, msg in prepared if before.command != "set"]
+
+
 def dwells(messages: list[Msg]) -> Iterator[list[Msg]]:
     """Messages between two checkpoints, one list for each dwell."""
     marks = [i for i, msg in enumerate(messages) if msg.command == "checkpoint"]
@@ -66,9 +72,7 @@ def test_each_dwell_moves_sets_the_shutter_counts_reads_and_saves_in_this_order(
         assert at["create", None] < reads[0]
         prepared = [] if segment == len(PATTERN) - 1 else [("prepare", "shutter")]
         assert sent[-3 - len(prepared) :] == [("read", "dwell_label"), *prepared, ("save", None), ("checkpoint", None)]
-        assert [msg.args[0] for msg in messages if msg.command == "prepare"] == list(
-            PATTERN[segment + 1 :][: len(prepared)]
-        )
+        assert prepared_while_counting(messages) == list(PATTERN[segment + 1 :][: len(prepared)])
         assert sets(messages, "shutter") == [PATTERN[segment]]
         label = {"point_index": point, "segment": segment, "attempt": 0, "laser_on": PATTERN[segment]}
         assert sets(messages, "dwell_label") == [label]
@@ -127,12 +131,20 @@ def test_the_scan_set_is_returned(soft: Bench) -> None:
 def test_after_a_dwell_that_does_not_count_the_shutter_is_not_prepared_for_the_next(soft: Bench) -> None:
     simulator = RunEngineSimulator()
     simulator.add_read_handler_for_multiple(soft.ring, ring_current=5.0)
-    assert "prepare" not in {msg.command for msg in simulator.simulate_plan(scan(soft, checks=BEAM))}
+    assert prepared_while_counting(simulator.simulate_plan(scan(soft, checks=BEAM))) == []
+
+
+def test_the_shutter_moves_beside_the_energy_once_a_point_is_done(soft: Bench) -> None:
+    messages = simulate(soft)
+    beside = [i for i, msg in enumerate(messages) if msg.command == "prepare" and messages[i - 1].command == "set"]
+    assert [messages[i - 1].args[0] for i in beside] == GRID[1:]  # not yet on the way to the first one
+    assert {messages[i].args[0] for i in beside} == {PATTERN[0]}
+    assert {messages[i + 1].kwargs["group"] for i in beside} == {"move"}
 
 
 def test_the_stopping_rule_runs_before_the_shutter_is_prepared_for_another_pattern(soft: Bench) -> None:
     messages = simulate(soft, target=1e-2, longest=12.0, pattern=(1, 0), judge=lambda _: 1.0)
-    prepared = [msg.args[0] for msg in messages if msg.command == "prepare"]
+    prepared = prepared_while_counting(messages)
     assert len(prepared) == sum(msg.command == "save" for msg in messages) / 2 > len(GRID)
     assert set(prepared) == {0}  # opening it waits for the stopping rule
 
