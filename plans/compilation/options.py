@@ -146,9 +146,7 @@ def names_quantities(target: Any) -> bool:
 
 def _check_forecast(options: Options) -> None:
     named, forecast = names_quantities(options.get("target")), options.get("forecast")
-    if options.get("target") == {}:
-        raise ValueError("target names no quantity; an example: {'C(slot=0)': '10 %'}")
-    if named != (forecast is not None):
+    if named != (forecast is not None) and options.get("target") != {}:  # which is refused below
         raise ValueError(
             "target with quantities needs forecast, a file that gives the expected transient; no other takes it"
         )

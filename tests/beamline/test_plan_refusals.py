@@ -34,7 +34,7 @@ SETTINGS: list[tuple[Any, str]] = [
 
 OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("energy_scan", {"target": {"C(slot=0)": "5 %"}}, r"^target with quantities needs forecast"),
-    ("energy_scan", {"target": {}, "forecast": "a.toml"}, r"^target names no quantity"),
+    ("energy_scan", {"target": {}, "forecast": "a.toml"}, r"^target must be a relative error above 0, or quantities"),
     ("energy_scan", {"target": 1e-3, "forecast": "a.toml"}, r"^target with quantities needs forecast"),
     ("energy_scan", {"target": {}}, r"^target must be a relative error above 0, or quantities"),
     ("delay_scan", {"edge": ["Br_K", "Pb_L3"]}, r"^edge must be one element and edge .*, not \['Br_K', 'Pb_L3'\]"),
