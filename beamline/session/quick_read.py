@@ -11,7 +11,7 @@ from bluesky.utils import Msg, maybe_await
 
 
 class QuickReadEngine(RunEngine):  # type: ignore[misc]
-    """A RunEngine with another `read`: the one of bluesky takes longer than most devices, eleven times in a dwell."""
+    """A RunEngine with another `read`: that of bluesky takes as long as most devices, eleven times a dwell."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
