@@ -157,7 +157,7 @@ def test_the_pulls_of_many_sweeps(reference):
         of_sweep = (each**2).mean(axis=1)  # those of one sweep are alike
         width, error = np.sqrt(of_sweep.mean()), of_sweep.std(ddof=1) / np.sqrt(len(of_sweep)) / 2
         assert width == pytest.approx(1, abs=3.5 * error), name
-        assert error < {"pulls": 0.01, "sums": 0.04}[name]
+        assert error < {"pulls": 0.015, "sums": 0.06}[name]
     assert abs(pulls.mean(axis=0)).max() * np.sqrt(100) < 4.5
 
 
