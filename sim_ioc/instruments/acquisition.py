@@ -44,7 +44,7 @@ class Acquisition:
         post: Callable[[float, float], Awaitable[None]],
         highest_rate_hz: float,
         begin: Callable[[float, float], None] | None = None,
-        prepare: Callable[[float, float], Awaitable[None]] | None = None,
+        prepare: Callable[[float, float], None] | None = None,
     ) -> None:
         self._device, self._clock, self._post_results = device, clock, post
         self._prepare = prepare
@@ -87,5 +87,5 @@ class Acquisition:
         """Wait for the end of a window, and prepare its results early in it."""
         if self._prepare is not None:
             await self._clock.sleep_until(start_s + PREPARE_AT_FRACTION * preset_s)
-            await self._prepare(start_s, start_s + preset_s)
+            self._prepare(start_s, start_s + preset_s)
         await self._clock.sleep_until(start_s + preset_s)

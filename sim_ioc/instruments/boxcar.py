@@ -156,7 +156,7 @@ class SimUhf(SimDevice):
         }
 
     async def _post(self, start_s: float, end_s: float) -> None:
-        readings, num_periods, trace = await self._early_draw.result(start_s, end_s)
+        readings, num_periods, trace = self._early_draw.result(start_s, end_s)
         for boxcar, reading in zip(self.boxcars, readings, strict=True):
             await boxcar.post(reading)
         await self.num_periods.post(num_periods, always=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Protocol
 
 from sim_ioc.instruments.acquisition import Acquisition
@@ -49,7 +50,7 @@ class SimFpga(SimDevice):
         super().__init__()
         self._world = world
         self._gated, self._monitor = gated, monitor
-        self._early_draw = EarlyDraw(world.photon_counts, world.changes, pair_chain.warm_up)
+        self._early_draw = EarlyDraw(world.photon_counts, world.changes)
         model, gate = world.model, world.counting.gate_at_start
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
         self.gate_delay = long_out(
@@ -74,6 +75,10 @@ class SimFpga(SimDevice):
             "coinc": long_waveform(pairs, COUNTS, "hits in both, 5 x phases"),
         }
         self.records = self._records(prefix)
+
+    async def run(self) -> None:
+        """Load the kernels beside the server, which a dwell that waits for them would hold up."""
+        await asyncio.to_thread(pair_chain.warm_up)
 
     def _records(self, prefix: str) -> dict[str, Any]:
         world, model = self._world, self._world.model
@@ -104,7 +109,7 @@ class SimFpga(SimDevice):
     async def _post(self, start_s: float, end_s: float) -> None:
         result = await self._gated.end(end_s) if self._gated else None
         if result is None:
-            result = await self._early_draw.result(start_s, end_s)
+            result = self._early_draw.result(start_s, end_s)
         if self._monitor is not None:
             await self._monitor.end(start_s, end_s)
         for name, record in self.arrays.items():
