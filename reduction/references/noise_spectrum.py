@@ -67,8 +67,9 @@ def variogram(rows: DwellRows) -> Variogram:
         pairs = there[low] & there[high] & (rows.state[low] == rows.state[high])
         pairs &= rows.pass_index[:-lag] == rows.pass_index[lag:]
         if (number := int(pairs.sum())) >= FEW_PAIRS:
-            square = (level[high] - level[low])[pairs] ** 2 / 2 - (counting[high] + counting[low])[pairs] / 2
-            away = float(np.abs(rows.time[high] - rows.time[low])[pairs].mean())
+            difference = level[high][pairs] - level[low][pairs]
+            square = difference**2 / 2 - (counting[high][pairs] + counting[low][pairs]) / 2
+            away = float(np.abs(rows.time[high][pairs] - rows.time[low][pairs]).mean())
             found[:, lag - 1] = away, square.mean(), square.std(ddof=1) / np.sqrt(number)
     return Variogram(*found)
 

@@ -29,7 +29,10 @@ def test_missing_libraries_are_named_with_their_packages() -> None:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [("print('first'); raise SystemExit('no display here')", "no display here"), ("raise SystemExit(3)", "status 3")],
+    [
+        ("print('first', flush=True); raise SystemExit('no display here')", "no display here"),
+        ("raise SystemExit(3)", "status 3"),
+    ],
 )
 def test_a_figure_that_fails_says_why(tmp_path: Path, code: str, reason: str) -> None:
     messages: list[str] = []

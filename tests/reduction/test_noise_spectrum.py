@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from reduction.counting.rows import DwellRows
+from reduction.counting.rows import EMPTY, DwellRows
 from reduction.references.noise_spectrum import NONE, NoiseSpectrum, variogram
 
 STEP, SIZE = 0.05, 0.01
@@ -90,3 +93,20 @@ def test_few_dwells_leave_several_spectra() -> None:
     assert len(few) > len(many)
     assert any(each.flicker > 0 for each in few) and any(each.white > 0 for each in few)
     assert many[0].flicker == 0
+
+
+def test_dwells_that_are_not_there_are_left_out() -> None:
+    """Without photons, and without I0: no warning, and the variogram of the others."""
+    rows = rows_of(noise("white"), points=200)
+    dark, empty = rows.slot_mu.copy(), rows.state.copy()
+    dark[:100] = 0.0
+    empty[:100] = EMPTY
+    flux = np.where(empty == EMPTY, 0.0, rows.flux)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = variogram(replace(rows, slot_mu=dark, state=empty, flux=flux))
+        unlit = variogram(replace(rows, slot_mu=dark))
+    others = {name: getattr(rows, name)[100:] for name in ("state", "weight", "flux", "slot_mu", "slot_var", "time")}
+    expected = variogram(replace(rows, slot_shift=rows.slot_shift[100:], **others))
+    assert np.array_equal(found.variance, expected.variance, equal_nan=True)
+    assert np.array_equal(unlit.variance, expected.variance, equal_nan=True)

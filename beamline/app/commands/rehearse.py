@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,13 +45,15 @@ def rehearse_command(
     windows, images = (images_in(roots["heat"], step) for step in ("graphite", "series"))
     computed = theory or write_theory(folder / "theory")
     found = collect(list(roots.values()), computed, geometry, windows[-1].path)
-    for sentence in write_figures(folder / "figures", found):
-        report(sentence)
+    with ThreadPoolExecutor(1) as beside:  # mostly waits for the scenario's truths, which are other processes
+        numbers = beside.submit(lambda: list(rehearsed(found, camera, images)))
+        for sentence in write_figures(folder / "figures", found):
+            report(sentence)
     if theory is None:
         report(f"Computed spectra are SIMULATED, from what is true in the scenario: {computed}")
     for sentence in sentences(found.theory) if found.theory is not None else ():
         report(sentence)
-    console.print(table(list(rehearsed(found, camera, images))))
+    console.print(table(numbers.result()))
 
 
 def table(numbers: list[RehearsedNumber]) -> Table:

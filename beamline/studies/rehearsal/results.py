@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def rehearsed(
     found: PaperResults, camera: FoundCamera | None, images: Sequence[SeriesImage] = ()
 ) -> Iterator[RehearsedNumber]:
     """Every number that the results allow."""
-    truths = {str(each.start["uid"]): truth_of(each, LIGHT) for each in found.spectra}
+    with ThreadPoolExecutor() as pool:  # each is a process
+        expected = pool.map(lambda result: truth_of(result, LIGHT), found.spectra)
+        truths = {str(each.start["uid"]): truth for each, truth in zip(found.spectra, expected, strict=True)}
     for edge in PUBLISHED:
         yield from _of_spectra(edge, [(each, truths[str(each.start["uid"])]) for each in found.spectra_of(edge)])
     yield from _of_traces(found.traces)
