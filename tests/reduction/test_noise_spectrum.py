@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.counting.rows import EMPTY, DwellRows
+from reduction.counting.kernels import EMPTY
+from reduction.counting.rows import DwellRows
 from reduction.references.noise_spectrum import NONE, NoiseSpectrum, variogram
 
 STEP, SIZE = 0.05, 0.01
