@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from beamline.outputs.comparison.content import common_windows
 from beamline.outputs.diffraction.content import CUBIC_200, read_patterns
+from beamline.outputs.export.about import absorption_edge
 from beamline.outputs.paper_figures.collect import VARSHNI
 from beamline.outputs.paper_figures.heat import KEY_TEMPERATURES
-from beamline.outputs.thermal.content import Thermal, returns
+from beamline.outputs.thermal.content import Thermal, reach_of, returns
 from beamline.records.runs.series import SeriesImage, paths_by_temperature
 from beamline.studies.expectation import ask_expectation
 from beamline.studies.rehearsal.camera import ENERGY_ERROR
@@ -58,7 +59,8 @@ def expected_series(thermal: Thermal, scenario: str) -> ThermalSeries:
         for at, value in zip(temperatures, signal, strict=True)
     ]
     reference = temperatures[thermal.series.reference]
-    return thermal_series(spectra, reference, common_windows(*thermal.results), VARSHNI)
+    reach = reach_of(absorption_edge(thermal.results[0].start))
+    return thermal_series(spectra, reference, common_windows(*thermal.results), VARSHNI, reach=reach)
 
 
 def of_lines(images: Sequence[SeriesImage], camera: CameraFit, scenario: str) -> Iterator[RehearsedNumber]:

@@ -117,6 +117,8 @@ def _of_traces(traces: list[Result]) -> Iterator[RehearsedNumber]:
         if fit is None or not fit["fitted"]:
             continue
         lifetimes, errors = (np.asarray(fit[key]) for key in ("lifetimes", "lifetimes_stddev"))
+        if lifetimes.size != len(LIFETIMES):
+            continue  # a decay that shows fewer has an average of them
         for number, (published, true) in enumerate(LIFETIMES):
             far = np.abs(np.log(np.where(lifetimes > 0, lifetimes, np.inf) / true))
             nearest = int(np.argmin(far))

@@ -19,6 +19,8 @@ from beamline.studies.rehearsal.record import RehearsalRecord
 SPEEDUP = 1000.0
 FIRST_SEED, SEEDS = 20_210, 10_000
 """Of the noise: each beam time has so many."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""Beam times share the processors: threads of one that wait for those of another would take their time."""
 
 Notify = Callable[[str], None]
 
@@ -94,7 +96,7 @@ def _beam_time(
     with simulated_beamline(part.scenario, SPEEDUP, seed) as environment:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, **ONE_THREAD},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
