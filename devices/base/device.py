@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import cached_property
 from typing import Any
 
 from ophyd import Device, Kind
@@ -17,12 +18,13 @@ class StationDevice(Device):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.prefix!r}, name={self.name!r})"
 
-    _components: tuple[Any, ...] = ()
+    @cached_property
+    def _components(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.component_names)
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of all components of kind normal or hinted, by data key."""
         found: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._components = self._components or tuple(getattr(self, name) for name in self.component_names)
         for component in self._components:
             if component.kind.value & Kind.normal.value:  # numbers: flags are combined in Python, slowly
                 found.update(component.read())

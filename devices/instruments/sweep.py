@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from itertools import pairwise
 from threading import Thread
@@ -20,7 +19,7 @@ from ophyd import Component as Cpt
 from ophyd import EpicsSignalRO
 from ophyd import FormattedComponent as FCpt
 from ophyd.status import Status
-from ophyd.utils import InvalidState, LimitError
+from ophyd.utils import LimitError
 
 from devices.base.abort import BUSY, FAILED, abandon_count
 from devices.base.device import StationDevice
@@ -59,15 +58,6 @@ def _finish(status: Status, **_: Any) -> None:
     status.set_finished()
 
 
-def _end(status: Status, error: Exception | None = None) -> None:
-    """End a status, unless somebody else has."""
-    with suppress(InvalidState):
-        if error is None:
-            status.set_finished()
-        else:
-            status.set_exception(error)
-
-
 class EnergySweep(StationDevice):
     """A flyer: `prepare` a trajectory, `kickoff`, `complete`, `collect` the frames as events of a stream of their own.
 
@@ -93,7 +83,7 @@ class EnergySweep(StationDevice):
     """Highest speed of the energy; a faster trajectory is refused before anything moves."""
     _under_way: tuple[ThreadlessStatus, ThreadlessStatus] | None = None
     """Frames and trajectory of the last sweep."""
-    _prepared: Status | None = None
+    _prepared: ThreadlessStatus | None = None
 
     def __init__(self, prefix: str, *, frames: str, **kwargs: Any) -> None:
         self.frames = frames
@@ -127,7 +117,7 @@ class EnergySweep(StationDevice):
                 " the counter holds; take longer frames, a shorter dwell or a smaller grid"
             )
 
-    def prepare(self, trajectory: Mapping[str, Any]) -> Status:
+    def prepare(self, trajectory: Mapping[str, Any]) -> ThreadlessStatus:
         """Write and build a trajectory, and set the frames, in a thread: the records reply one after the other.
 
         Parameters
@@ -138,15 +128,15 @@ class EnergySweep(StationDevice):
 
         Returns
         -------
-        Status
+        ThreadlessStatus
             Fails if the trajectory cannot be built, with the reason of the record, or if `stop` comes first: then what
             is not yet written stays as it is.
         """
-        status = self._prepared = Status(self)
+        status = self._prepared = ThreadlessStatus(f"{self.name}: the preparation")
         Thread(target=self._prepare, args=(trajectory, status), name=f"prepare {self.name}", daemon=True).start()
         return status
 
-    def _prepare(self, trajectory: Mapping[str, Any], status: Status) -> None:
+    def _prepare(self, trajectory: Mapping[str, Any], status: ThreadlessStatus) -> None:
         attach_initial_context()
         try:
             for record, value in self._records_of(trajectory):
@@ -156,9 +146,9 @@ class EnergySweep(StationDevice):
             if self.build_status.get(use_monitor=False) != SUCCESS:
                 raise RuntimeError(f"{self.name}: the trajectory cannot be built: {self.message.get()}")
         except Exception as error:  # noqa: BLE001 - a caller waits for the status
-            _end(status, error)
+            status.end(error)
         else:
-            _end(status)
+            status.end()
 
     def _records_of(self, trajectory: Mapping[str, Any]) -> list[tuple[Setting, Any]]:
         """In the order in which they are written; the last one builds."""
@@ -222,7 +212,7 @@ class EnergySweep(StationDevice):
     def stop(self, *, success: bool = False) -> None:
         """Stop axis and frames, and a preparation, if they are under way."""
         if self._prepared is not None:
-            _end(self._prepared, RuntimeError(f"{self.name}: stopped before the trajectory was built"))
+            self._prepared.end(RuntimeError(f"{self.name}: stopped before the trajectory was built"))
         if self._under_way is None or all(each.done for each in self._under_way):
             return
         try:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from reduction.counting.kernels import EMPTY
 from reduction.counting.rows import DwellRows
@@ -98,6 +97,8 @@ CHOICES = ((1,), (0,), (2,), (0, 1), (1, 2), (0, 2), (0, 1, 2))
 
 def _fitted(basis: Array, variance: Array, stddev: Array, chosen: tuple[int, ...]) -> tuple[float, Array]:
     """Chi-square with the price of its parts, and their sizes."""
+    from scipy.optimize import nnls  # imported here: a reduction without advice starts sooner
+
     size, error, used = np.zeros(len(PARTS)), stddev, list(chosen)
     for _ in range(FITS):
         size[used] = nnls(basis[:, used] / error[:, None], variance / error)[0]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_ioc.physics.frames import FrameCounts, frame_i0
-from sim_ioc.physics.pair_chain import warm_up
 from sim_ioc.physics.world import World
 from sim_ioc.records.busy import BusyRecord
 from sim_ioc.records.channels import Limits
@@ -91,7 +90,6 @@ class SimFrames(SimDevice):
         counts, frames = FrameCounts(self._world, start_s, self._rng), list[Frame]()
         await self.sweep.post(self.sweep.value + 1)
         stopping = asyncio.ensure_future(self._stopped())
-        await asyncio.to_thread(warm_up)  # the first frame would hold up the server while kernels are loaded
         while len(frames) < int(self.number.value):
             end_s = start_s + (len(frames) + 1) * frame_s
             if clock.now() < end_s and not stopping.done():

@@ -106,7 +106,7 @@ def _taken_out(log: DwellLog, table: dict[str, Array], x: Array) -> Curve:
     if log.drift is not None and np.isfinite(log.drift[0]).any():
         found, stddev = log.drift
         run, point = table["run"].astype(int), table["point_index"].astype(int)
-        if any(each.swept for each in log.passes.values()):  # a sweep is at all points
+        if log.swept:
             found, stddev = (np.broadcast_to(each.mean(axis=1)[:, None], each.shape) for each in (found, stddev))
         known = run < len(found)
         value[known], error[known] = (each[run[known], point[known]] for each in (found - np.nanmean(found), stddev))

@@ -114,8 +114,10 @@ class DwellLog(PageContent):
         By the uid of the raw run.
     drift : tuple of ndarray, shape (passes, E), or None
         Logarithm of the thickness that the last result took out, and its standard deviation.
-    ended : int
-        Whole passes.
+    whole : list of PassLog
+        Passes that have ended with a result; `ended` is their number.
+    swept : bool
+        Whether the scan is one in sweeps, each of which is at all points.
     kept : dict
         What was predicted after so many of them, by name.
     transmission : float, optional
@@ -153,7 +155,7 @@ class DwellLog(PageContent):
         else:
             pattern = max(1, len(start.get("pattern", (1,))))
             planned = int(start.get("num_events", 0))
-            self.passes[start["uid"]] = PassLog(len(self.passes), planned, pattern, "frames" in start)
+            self.passes[start["uid"]] = PassLog(len(self.passes), planned, pattern, "frame" in start)
 
     def _take_event(self, doc: Document) -> None:
         run, stream = self._streams.get(doc["descriptor"], ("", ""))
@@ -179,8 +181,16 @@ class DwellLog(PageContent):
         self.transmission = transmission_of(self.scan.start or {}, data, self.transmission)
 
     @property
+    def whole(self) -> list[PassLog]:
+        return [each for each in self.passes.values() if each.results]
+
+    @property
     def ended(self) -> int:
-        return sum(bool(each.results) for each in self.passes.values())
+        return len(self.whole)
+
+    @property
+    def swept(self) -> bool:
+        return any(each.swept for each in self.passes.values())
 
     def once(self, name: object, predict: Callable[[], Found]) -> Found:
         """What is predicted, once for each number of whole passes."""

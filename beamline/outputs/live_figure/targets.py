@@ -67,8 +67,7 @@ def _outlook(content: DwellLog) -> Outlook:
 
 def _last_results(content: DwellLog) -> dict[str, Any]:
     """All that the last whole pass has."""
-    whole = [each for each in content.passes.values() if each.results]
-    return {key: value for each in whole[-1:] for data in each.results.values() for key, value in data.items()}
+    return {key: value for each in content.whole[-1:] for data in each.results.values() for key, value in data.items()}
 
 
 def falling_errors(content: DwellLog, point: int) -> Array:
@@ -109,8 +108,7 @@ def _errors(grid: PredictedGrid, point: int) -> Array:
 
 def measured_grid(content: DwellLog, photons: Array, noise: float) -> ExpectedGrid | None:
     """The grid of a scan with the rates that it has; None if some are missing."""
-    start, pattern = content.scan.start or {}, content.scan.pattern
-    whole = [each for each in content.passes.values() if each.results]
+    start, pattern, whole = content.scan.start or {}, content.scan.pattern, content.whole
     if pattern is None or not whole or len(whole[-1].rates) != photons.size or not np.isfinite([noise, *photons]).all():
         return None
     rates = np.stack([whole[-1].rates[index] for index in range(photons.size)], axis=2)
@@ -134,7 +132,7 @@ def _so_far(content: DwellLog, cycle: int) -> tuple[Array, Array]:
     for index, (_, summed) in (item for one in content.passes.values() for item in one.sums.items()):
         done[index] = summed // cycle
     counted = np.isfinite(table["photons"])
-    if any(each.swept for each in content.passes.values()):  # a sweep is at all points
+    if content.swept:
         return np.full(number, np.mean(table["photons"][counted]) if counted.any() else np.nan), done
     point = table["point_index"][counted].astype(np.int64)
     dwells = np.bincount(point, minlength=number)
