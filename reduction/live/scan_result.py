@@ -154,13 +154,14 @@ def diagnose_spectrum(spectrum: Spectrum, rates: PointRates, settings: Settings)
 
 
 def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, settings: Settings) -> None:
-    """Publish the streams of a result: `spectrum` and `honesty`, or `trace` and `kinetics`."""
+    """Publish the streams of a result: `spectrum` or `trace`, `honesty`, and `kinetics`."""
+    honesty = variogram_data(NONE if rates.rows is None else variogram(rates.rows))
     if isinstance(result, Spectrum):
         reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
-        noise = NONE if rates.rows is None else variogram(rates.rows)
         diagnostics = diagnostics_data(*diagnose_spectrum(result, rates, settings))
-        reduced.event("honesty", diagnostics | variogram_data(noise), {"noise_lag": "s"})
+        reduced.event("honesty", diagnostics | honesty, {"noise_lag": "s"})
         return
     reduced.event("trace", trace_data(result), trace_units(result))
+    reduced.event("honesty", honesty, {"noise_lag": "s"})
     if isinstance(result, DelayScan):
         reduced.event("kinetics", fit_data(*fit_kinetics(result, settings)), FIT_UNITS)

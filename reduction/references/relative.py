@@ -38,6 +38,8 @@ class Relative:
     covariance : ndarray, shape (S, N, N)
     reference : str
         The reference that was used.
+    dwell_noise : float
+        Relative standard deviation of a dwell beyond counting, I0 included.
     notes : tuple of str
     """
 
@@ -47,6 +49,7 @@ class Relative:
     transient: Array
     covariance: Array
     reference: str
+    dwell_noise: float
     notes: tuple[str, ...]
 
 
@@ -78,13 +81,15 @@ def relative_transients(rates: PointRates, settings: Settings, table: SlotTable,
     rows = only(rates.rows, used)
     if by_same_bunches(name, rates):
         compared = by_ground(rows, settings.i0_noise)
-        return _relative(used, compared, "slots", [*notes.of_pairs(rates.pairs), *notes.of_ground(None)])
+        return _relative(
+            used, compared, "slots", settings.i0_noise, [*notes.of_pairs(rates.pairs), *notes.of_ground(None)]
+        )
     comparison = methods.prepare(rows, table, settings.i0_noise)
     name, compared = compared_by(name, comparison, None if times is None else times[:, used])
     sentences += [*notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
     if name != "paper":
         sentences += [*notes.of_efficiency(comparison.efficiency), *notes.of_no_ground(name, rates)]
-    return _relative(used, compared, name, sentences)
+    return _relative(used, compared, name, comparison.dwell_noise, sentences)
 
 
 def compared_by(name: str, comparison: Comparison, times: Array | None) -> tuple[str, Compared]:
@@ -96,9 +101,9 @@ def compared_by(name: str, comparison: Comparison, times: Array | None) -> tuple
     return name, methods.by_last_slot(comparison, name == "slots", times)
 
 
-def _relative(used: NDArray[np.bool_], compared: Compared, name: str, sentences: list[str]) -> Relative:
+def _relative(used: NDArray[np.bool_], compared: Compared, name: str, noise: float, sentences: list[str]) -> Relative:
     transient, covariance = ratio_minus_one(compared)
-    return Relative(used, compared.rate, stddev_of(compared), transient, covariance, name, tuple(sentences))
+    return Relative(used, compared.rate, stddev_of(compared), transient, covariance, name, noise, tuple(sentences))
 
 
 def ratio_minus_one(compared: Compared) -> tuple[Array, Array]:

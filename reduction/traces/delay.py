@@ -61,6 +61,8 @@ class DelayScan:
     offset, offset_stddev : ndarray, shape (S,)
         Subtracted from `transient`; NaN if none.
     dwells : ndarray of int, shape (2, T)
+    dwell_noise : float
+        Relative standard deviation of a dwell beyond counting, I0 included; NaN where errors are the paper's.
     reference, procedure, notes : str
     """
 
@@ -77,6 +79,7 @@ class DelayScan:
     offset: Array
     offset_stddev: Array
     dwells: NDArray[np.int64]
+    dwell_noise: float | Array
     reference: str | NDArray[np.str_]
     procedure: str | NDArray[np.str_]
     notes: str | NDArray[np.str_]
@@ -131,7 +134,7 @@ def reduce_delay_scan(
     notes = (*relative.notes, *_light_note(as_light, covariance[0]))
     return _assembled(
         delay, relative.used, before, value, covariance, relative.rate, relative.stddev, offset, offset_stddev,
-        rates.dwells, relative.reference, "default", notes,
+        rates.dwells, relative.dwell_noise, relative.reference, "default", notes,
     )  # fmt: skip
 
 
@@ -188,8 +191,8 @@ def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
     offset_stddev = np.full(slots, np.nan)
     offset_stddev[0] = np.sqrt(weights**2 @ variance[0])
     return _assembled(
-        delay, used, before, value, covariance, rate, stddev, offset, offset_stddev, rates.dwells, "paper", "paper",
-        ("Errors are square roots of counts, without the noise of the jet and of the offset.",),
+        delay, used, before, value, covariance, rate, stddev, offset, offset_stddev, rates.dwells, np.nan,
+        "paper", "paper", ("Errors are square roots of counts, without the noise of the jet and of the offset.",),
     )  # fmt: skip
 
 
@@ -206,8 +209,8 @@ def _before(delay: Array, rates: PointRates, used: NDArray[np.bool_], settings: 
 
 def _assembled(
     delay: Array, used: NDArray[np.bool_], before: NDArray[np.bool_], value: Array, covariance: Array, rate: Array,
-    stddev: Array, offset: Array, offset_stddev: Array, dwells: NDArray[np.int64], reference: str, procedure: str,
-    notes: tuple[str, ...],
+    stddev: Array, offset: Array, offset_stddev: Array, dwells: NDArray[np.int64], dwell_noise: float, reference: str,
+    procedure: str, notes: tuple[str, ...],
 ) -> DelayScan:  # fmt: skip
     full_covariance = on_full_grid(covariance, used, 2)
     return DelayScan(
@@ -224,6 +227,7 @@ def _assembled(
         offset=offset,
         offset_stddev=offset_stddev,
         dwells=dwells,
+        dwell_noise=dwell_noise,
         reference=reference,
         procedure=procedure,
         notes=" ".join(notes),

@@ -55,6 +55,8 @@ class FluenceScan:
     scans : int
         Passes; errors of ``paper`` are Student t with one degree of freedom less.
     dwells : ndarray of int, shape (2, F)
+    dwell_noise : float
+        Relative standard deviation of a dwell beyond counting, I0 included; NaN where errors are the paper's.
     reference, procedure, notes : str
     """
 
@@ -70,6 +72,7 @@ class FluenceScan:
     offset: Array
     scans: int | NDArray[np.int64]
     dwells: NDArray[np.int64]
+    dwell_noise: float | Array
     reference: str | NDArray[np.str_]
     procedure: str | NDArray[np.str_]
     notes: str | NDArray[np.str_]
@@ -107,7 +110,8 @@ def reduce_fluence_scan(
     scans = len(np.unique(rates.rows.pass_index)) if rates.rows is not None else 0
     return _assembled(
         fluence, relative.used, relative.transient, relative.covariance, relative.rate, relative.stddev,
-        np.full(len(relative.transient), np.nan), scans, rates.dwells, relative.reference, "default",
+        np.full(len(relative.transient), np.nan), scans, rates.dwells, relative.dwell_noise,
+        relative.reference, "default",
         (*unknown, *relative.notes),
     )  # fmt: skip
 
@@ -141,13 +145,14 @@ def _paper(fluence: Array, rates: PointRates) -> FluenceScan:
         notes.append(f"{partial} scans left out: not every fluence has laser on and off.")
     return _assembled(
         fluence, used, mean[ON] - mean[OFF], variance[:, :, None] * np.eye(variance.shape[1]), mean, stddev,
-        np.mean(offsets, axis=0), number, rates.dwells, "paper", "paper", tuple(notes),
+        np.mean(offsets, axis=0), number, rates.dwells, np.nan, "paper", "paper", tuple(notes),
     )  # fmt: skip
 
 
 def _assembled(
     fluence: Array, used: NDArray[np.bool_], value: Array, covariance: Array, rate: Array, stddev: Array,
-    offset: Array, scans: int, dwells: NDArray[np.int64], reference: str, procedure: str, notes: tuple[str, ...],
+    offset: Array, scans: int, dwells: NDArray[np.int64], dwell_noise: float, reference: str, procedure: str,
+    notes: tuple[str, ...],
 ) -> FluenceScan:  # fmt: skip
     full_covariance = on_full_grid(covariance, used, 2)
     return FluenceScan(
@@ -163,6 +168,7 @@ def _assembled(
         offset=offset,
         scans=scans,
         dwells=dwells,
+        dwell_noise=dwell_noise,
         reference=reference,
         procedure=procedure,
         notes=" ".join(notes),

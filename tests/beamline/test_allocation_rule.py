@@ -59,6 +59,10 @@ def test_a_pass_begins_by_the_allocation_before_while_its_own_is_computed(monkey
     assert [rule(0), rule(1)] == [2 * CYCLE, CYCLE]  # a quarter in each of four passes
     count(rule, 2, 1)
     rule.take("event", {"descriptor": "spectrum", "data": {"dwell_noise": 0.02}})
+    for stream in ("spectrum_apd2", "trace_apd2"):  # of one counter
+        rule.take("descriptor", {"uid": stream, "name": stream})
+        rule.take("event", {"descriptor": stream, "data": {"dwell_noise": 0.5}})
+    rule.take("event", {"descriptor": "trace", "data": {"dwell_noise": np.nan}})  # errors of the paper
     rule.end("stop", {})
     assert [rule(0), rule(1)] == [2 * CYCLE, CYCLE]  # a third of the remaining 6 and 3
     rule.begin("start", {**START, "uid": "5eee", "scan_index": 1})

@@ -200,3 +200,12 @@ def test_the_error_of_a_scan_is_predicted_to_fall(measured) -> None:
     assert found.shape == (5, TIMES.size)
     assert (np.diff(found, axis=1) < 0).all()
     assert np.array([np.interp(0.0, np.log(TIMES), each) for each in found]) == pytest.approx(np.ones(5), rel=0.02)
+
+
+def test_errors_of_a_delay_scan_fall_as_predicted(tmp_path: Path) -> None:
+    """Slots after the first share the reference of all their points, which is known from the laser off alone."""
+    acquire(tmp_path, two_passes("laser_delay", reference="combined"))
+    found = falling_errors(log_of(tmp_path), POINT)
+    counting = 1 / np.sqrt(TIMES)
+    assert found[0] == pytest.approx(counting, rel=1e-3)
+    assert (found[1:4, -1] > 1.005 * counting[-1]).all() and (found[1:4, 0] < counting[0]).all()

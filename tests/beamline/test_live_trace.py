@@ -91,6 +91,27 @@ def test_a_complete_pass_is_its_trace_with_a_fit(tmp_path: Path, axis: str) -> N
         )
 
 
+@pytest.mark.parametrize("axis", GRIDS)
+def test_the_noise_of_dwells_is_published_by_the_time_between_them(tmp_path: Path, axis: str) -> None:
+    """I0 readings that are off by 5 % at random, in dwells 2 s apart: half the mean square of their differences."""
+    (documents, _), rng = two_passes(axis), np.random.default_rng(7)
+    events = [doc for name, doc in documents if name == "event"]
+    away, pattern = 0.05 * rng.standard_normal(len(events)), np.array(documents[0][1]["pattern"])
+    for number, (event, factor) in enumerate(zip(events, np.exp(-away), strict=True)):
+        event["time"] += 2.0 * number
+        event["data"]["i0"] *= factor
+    reduced = acquire(tmp_path, [documents])[uid_of_run(documents)]
+    (honesty,), (trace,) = ([each["data"] for each in events_of(reduced, name)] for name in ("honesty", "trace"))
+    of_points = away.reshape(-1, pattern.size)
+    for lag in range(1, pattern.size):
+        alike = np.flatnonzero(pattern[:-lag] == pattern[lag:])
+        difference = of_points[:, alike + lag] - of_points[:, alike]
+        expected = (difference**2).mean() / 2 if alike.size else np.nan
+        assert honesty["noise_variance"][lag - 1] == pytest.approx(expected, rel=0.05, nan_ok=True)
+        assert honesty["noise_lag"][lag - 1] == pytest.approx(2.0 * lag if alike.size else np.nan, nan_ok=True)
+    assert trace["dwell_noise"] == pytest.approx(0.05, rel=0.15)
+
+
 def test_too_little_gives_no_fit() -> None:
     x = np.linspace(-300, 1000, 20)
     value, stddev = np.full(20, np.nan), np.full(20, 1e-3)

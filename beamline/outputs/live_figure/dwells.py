@@ -26,7 +26,7 @@ COUNTED = ("photons", "photons_stddev")
 COLUMNS = (*READINGS, "time", "good", "run", *COUNTED)
 KEPT = {
     "spectrum": ("transient", "transient_stddev", "residual", "residual_stddev", "dwell_noise"),
-    "trace": ("transient", "transient_stddev"),
+    "trace": ("transient", "transient_stddev", "dwell_noise"),
     "honesty": ("scatter", "noise_lag", "noise_variance", "noise_variance_stddev"),
     "kinetics": ("fitted", "chi_square", "freedom"),
 }

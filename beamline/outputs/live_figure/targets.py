@@ -16,7 +16,6 @@ from plans.protocols import MoveTimes
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.names import TargetError
 from reduction.allocation.predicted import BY, PredictedGrid, predicted
-from reduction.documents.raw import ENERGY_AXIS
 from reduction.documents.results import variogram_of
 from reduction.errors import ReductionError
 from reduction.settings import Settings
@@ -73,11 +72,11 @@ def _last_results(content: DwellLog) -> dict[str, Any]:
 def falling_errors(content: DwellLog, point: int) -> Array:
     """Errors of the transient of each slot at a point after `TIMES` the present time, over those of now, shape (S, T).
 
-    Predicted after the last whole pass of an energy scan, as for an allocation, for its rates and its noise: what all
+    Predicted after the last whole pass, as for an allocation, for its rates and its noise: what all
     points share falls more slowly than counting. Those of counting where nothing can be predicted.
     """
     counting = np.broadcast_to(COUNTING, (content.scan.num_slots, COUNTING.size))
-    if not content.ended or content.scan.axis != ENERGY_AXIS:
+    if not content.ended:
         return counting
     return content.once(("errors", point), lambda: _falling(content, point, counting))
 

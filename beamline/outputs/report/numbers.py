@@ -44,7 +44,7 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
     ----------
     result : Result
     diagnostics : mapping
-        Data of the stream `honesty`, which energy scans have; otherwise empty.
+        Data of the stream `honesty`; empty without one.
     """
     of_detectors = list(_of_detectors(result))
     if "energy" in result.data and not result.slots():

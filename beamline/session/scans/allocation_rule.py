@@ -132,7 +132,7 @@ class AllocationRule:
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
         """Process a document of the live reduction; of several counters their combination counts."""
-        if name == "descriptor" and str(doc["name"]).startswith(("points_", "spectrum_", "honesty_")):
+        if name == "descriptor" and str(doc["name"]).startswith(("points_", "spectrum_", "trace_", "honesty_")):
             self._of_one_counter.add(doc["uid"])
         if not self._start or name != "event" or doc.get("descriptor") in self._of_one_counter:
             return
@@ -140,7 +140,8 @@ class AllocationRule:
         if "difference_stddev" in data:
             here.add(data)
         elif "dwell_noise" in data and (self._start["scan_index"] or len(self._start["pattern"]) > 2):
-            here.noise = float(data["dwell_noise"])  # one on and one off dwell of a point do not determine it
+            if np.isfinite(noise := float(data["dwell_noise"])):
+                here.noise = noise  # one on and one off dwell of a point do not determine it
         elif "noise_lag" in data:
             here.variogram = variogram_of(data)
 
