@@ -2,8 +2,9 @@
 
 A pass of each beamline below is measured with on-off-off-on at dwells of 1.5 s: three passes give rates, noise and its
 variogram, from which the prediction says what each change would do to the time for the first slot's transient about the
-white line. Then scans are drawn with the numbers changed (binomial counts, 1/f noise of the jet by Fourier
-transformation, noise of I0), reduced, and their scatter gives the factor directly. An argument is their number.
+white line, with an error that is a share of what is expected at each delay. Then scans are drawn with the numbers
+changed (binomial counts, 1/f noise of the jet by Fourier transformation, noise of I0), reduced, and their scatter gives
+the factor directly. An argument is their number.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from beamline.config.forecast import TransientForecast
+from beamline.records.forecast.changes import DELAYS
 from plans.compilation.edges import find_edge
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.predicted import predicted
@@ -52,7 +55,7 @@ STATIC = 0.8 + np.arctan(2 * (EV + 2) / 2.52) / np.pi + 0.6 * np.exp(-((EV / 2) 
 CHANGE = 0.02 * (np.exp(-(((EV + 4.5) / 1.2) ** 2)) - np.exp(-((EV / 1.3) ** 2)))
 DECAY = np.array([1.0, 0.24, 0.12, 0.06, 0.03])
 SLOTS = DECAY.size
-DELAYS = 100 + 153_438.0 * np.arange(SLOTS)
+APART, KINETICS = 153_438.0, TransientForecast(shift=1.0)
 GATES, FLUX, I0_NOISE, STEP = 6.5173e6 / SLOTS, 0.15, 1e-3, 0.01
 COSTS = TimeCosts(move=0.3, shutter=0.05, message=0.02, passes=4)
 
@@ -67,6 +70,23 @@ class Case:
     pattern: tuple[int, ...] = (1, 0, 0, 1)
     dwell: float = 1.5
     detectors: int = 1
+    delay: float = 100.0
+    """Of the first slot, ps."""
+
+    @property
+    def size(self) -> float:
+        """Expected transient of the first slot over that at 100 ps."""
+        return float(KINETICS.held(np.array(self.delay)))
+
+    @property
+    def decay(self) -> Array:
+        """Transients of the slots; a tenth of a nanosecond more or less is nothing to those after the first."""
+        return np.append(self.size, DECAY[1:])
+
+    @property
+    def slot_delays(self) -> Array:
+        """Shape (SLOTS,), ps."""
+        return self.delay + APART * np.arange(SLOTS)
 
     @property
     def cycle(self) -> float:
@@ -94,6 +114,7 @@ def changes(case: Case) -> dict[str, Case]:
         "dwells of 6 s": replace(case, dwell=6.0),
         f"reference {other}": replace(case, reference=other),
         "twice the detectors": replace(case, detectors=2),
+        **{f"a delay of {factor * case.delay:g} ps": replace(case, delay=factor * case.delay) for factor in DELAYS},
     }
 
 
@@ -114,7 +135,7 @@ def drawn(rng: Rng, case: Case, passes: int = 1, cycles: int = 1) -> DwellRows:
     spacing = case.cycle / len(case.pattern)
     each = spacing * states.size + COSTS.move
     begin = np.arange(ENERGY.size)[:, None] * each + np.arange(states.size) * spacing
-    bare = STATIC[:, None] + np.multiply.outer(states, np.outer(CHANGE, DECAY)).transpose(1, 0, 2).reshape(
+    bare = STATIC[:, None] + np.multiply.outer(states, np.outer(CHANGE, case.decay)).transpose(1, 0, 2).reshape(
         ENERGY.size, -1
     )
     gates, thickness = int(GATES * case.dwell * case.detectors), []
@@ -140,26 +161,26 @@ def settings(case: Case) -> Settings:
 
 def reduced(rows: DwellRows, case: Case) -> Spectrum:
     """A spectrum."""
-    return reduce_spectrum(ENERGY, point_rates(rows, I0_NOISE, np.zeros(1, np.int64)), settings(case), DELAYS)
+    return reduce_spectrum(ENERGY, point_rates(rows, I0_NOISE, np.zeros(1, np.int64)), settings(case), case.slot_delays)
 
 
 def scattered(seed: int, case: Case, number: int) -> float:
-    """Variance of the transient times seconds of a cycle, by the scatter of drawn scans."""
+    """Variance of the transient, over what is expected, times seconds of a cycle, by the scatter of drawn scans."""
     rng = np.random.default_rng(seed)
     found = np.array([reduced(drawn(rng, case), case).transient[0, NEAR] for _ in range(number)])
-    return float(found.var(axis=0, ddof=1).mean()) * case.cycle
+    return float(found.var(axis=0, ddof=1).mean()) * case.cycle / case.size**2
 
 
 def foreseen(case: Case, noise: float) -> float:
     """The same by the prediction."""
     off = case.photons * STATIC
-    photons = np.stack([np.broadcast_to(off, (SLOTS, off.size)), off + case.photons * np.outer(DECAY, CHANGE)])
+    photons = np.stack([np.broadcast_to(off, (SLOTS, off.size)), off + case.photons * np.outer(case.decay, CHANGE)])
     none, phases = np.zeros((2, SLOTS)), np.full(SLOTS, float(case.detectors))
     grid = ExpectedGrid(
-        "mono_energy", ENERGY, photons, none, none, GATES, phases, case.dwell, noise, settings(case), DELAYS
+        "mono_energy", ENERGY, photons, none, none, GATES, phases, case.dwell, noise, settings(case), case.slot_delays
     )
     one = predicted(grid, case.pattern, np.ones(ENERGY.size))
-    return float(one.variance(one.unit(0)[NEAR]).total.mean()) * case.cycle
+    return float(one.variance(one.unit(0)[NEAR]).total.mean()) * case.cycle / case.size**2
 
 
 def ratio(spectra: Sequence[NoiseSpectrum], case: Case, other: Case) -> float:
