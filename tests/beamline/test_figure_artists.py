@@ -37,6 +37,17 @@ def test_limits_follow_the_data_without_jumping_and_leave_the_users_alone() -> N
     assert show(1.0, 9.0)[1] >= 9.1
 
 
+def test_limits_with_room_stay_until_it_is_used_up() -> None:
+    axes = Figure().add_subplot()
+    limits, seen = AutoLimits([axes], "x", foot=0.0, head=0.0), set()
+    for end in range(100, 141):
+        limits.enclose(0.0, float(end), 1.4)
+        seen.add(axes.get_xlim())
+    assert seen == {(0.0, 140.0)}
+    limits.enclose(0.0, 141.0)
+    assert axes.get_xlim() == (0.0, 141.0)
+
+
 def test_one_wild_point_does_not_hide_the_others() -> None:
     values, stddev = np.array([1.0, 1.1, 0.9, 50.0]), np.array([0.1, 0.1, 0.1, 40.0])
     assert data_range([(values - stddev, values + stddev)], holds=None) == pytest.approx((0.8, 1.2))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from beamline.outputs.live_figure import drift_body
 from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time, of_targets
 from beamline.outputs.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import TIMES, hours_to
 from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.live_figure.pages import Page
-from beamline.outputs.live_figure.targets import falling_errors, outlook
+from beamline.outputs.live_figure.targets import Outlook, falling_errors, outlook
+from beamline.outputs.live_figure.view import LiveView
 from plans.compilation.edges import find_edge
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.configurations import FORECAST
@@ -87,7 +91,7 @@ def test_the_drift_that_was_taken_out_is_shown_at_its_dwells(measured) -> None:
 def test_passes_have_over_dispersion_residual_and_hours(measured) -> None:
     root, passes, reduced = measured
     log = log_of(root)
-    found = of_passes(log, of_dwells(log), POINT)
+    found = of_passes(log, of_dwells(log)["x"], POINT)
     last = reduced[uid_of_run(passes[2])]
     diagnostics, spectrum = (events_of(last, stream)[0]["data"] for stream in ("honesty", "spectrum"))
     excess = found["excess"]
@@ -104,7 +108,7 @@ def test_a_delay_scan_is_assessed_by_its_fit(tmp_path: Path) -> None:
     reduced = acquire(tmp_path, [first])[uid_of_run(first)]
     fit = events_of(reduced, "kinetics")[0]["data"]
     log = log_of(tmp_path)
-    found = of_passes(log, of_dwells(log), 5)
+    found = of_passes(log, of_dwells(log)["x"], 5)
     assert found["excess"].y[0] == pytest.approx(fit["chi_square"] / fit["freedom"])
     assert found["excess"].low[0] < found["excess"].y[0] < found["excess"].high[0]
     assert np.isnan(found["residual"].y).all()
@@ -167,8 +171,47 @@ def test_hours_to_named_targets_are_those_of_the_allocation(tmp_path: Path) -> N
         acquire(root, passes)
         hours = outlook(log_of(root)).hours
         assert hours is not None and low <= hours <= high
+    waited = outlook(log_of(root))
     assert of_targets(log_of(root)).endswith(" to the targets")
-    assert outlook(log_of(root)).advice.startswith("What would help most now: ")
+    assert waited.advice.startswith("What would help most now: ")
+    shown_later(root, waited)
+
+
+def shown_later(root: Path, waited: Outlook) -> None:
+    """A redraw of the live figure does not wait for the hours, but one after it shows them; the last one waits."""
+    for last in (False, True):
+        view = LiveView(root, FigureCanvasAgg(Figure()).figure, 0.0, page="drift")
+        view.look()
+        if last:
+            view.wait_for_predictions()
+        assert isinstance(view.content, DwellLog)
+        view.draw(lambda: None)
+        assert view.content.predicting != last
+        deadline = time.monotonic() + 60.0
+        while view.content.predicting and time.monotonic() < deadline:
+            view.look()
+            time.sleep(0.01)
+            if view.due():
+                view.draw(lambda: None)
+        assert outlook(view.content) == waited
+
+
+def test_dwells_within_a_pixel_are_drawn_together_but_a_bad_one_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift_body, "FINEST", 4)
+    first, second = with_machine(scan_set_of(2))
+    second[2 + 3][1]["data"]["quality"] = "laser not locked"
+    view = LiveView(tmp_path, FigureCanvasAgg(Figure()).figure, 0.0, page="drift")
+    shown = []
+    with Acquisition(tmp_path) as session:
+        session.take([*first, *second[:2]])
+        for documents in (*([document] for document in second[2:9]), second[9:]):
+            session.take(documents)
+            view.look()
+            view.draw(lambda: None)
+            shown.append(sum(map(len, bars_of(labelled(view.figure, "counts/s")))) - DWELLS)
+    assert shown == [1, 1, 1, 4, 4, 4, 4, DWELLS]
 
 
 def test_needed_time_is_formatted() -> None:

@@ -49,6 +49,8 @@ def follow_to_png(view: LiveView, canvas: FigureCanvasAgg, path: Path, ended: Ca
     last = False
     while True:
         view.look()
+        if last:
+            view.wait_for_predictions()
         if last or view.due():
             try:
                 view.draw(lambda: write_png(canvas, path))

@@ -111,13 +111,13 @@ class AutoLimits:
         if wanted is not None:
             self.enclose(*wanted)
 
-    def enclose(self, low: float, high: float) -> None:
-        """Fit the limits to this range, if it is not inside them already."""
+    def enclose(self, low: float, high: float, room: float = 1.0) -> None:
+        """Fit the limits to `room` times this range, if it is not inside them already."""
         if self._mine is not None and (self._limits() != self._mine or _fits((low, high), self._mine)):
             return
-        span = high - low
+        span = room * (high - low)
         for axes in self._axes:
-            axes.set(**{f"{self._which}lim": (low - self._foot * span, high + self._head * span)})
+            axes.set(**{f"{self._which}lim": (low - self._foot * span, low + (1 + self._head) * span)})
         self._mine = self._limits()
 
     def _limits(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,11 @@ class PageContent:
         Another result that the scan page draws behind the spectra.
     finding : FindingRun
         A finding that is newer than the scan set, shown instead; the other pages do not read it.
+    waits : bool
+        Whether a redraw waits for predictions. If not, it shows the last ones, and `predict_by` begins new ones.
     """
+
+    waits = True
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         self.at, self.over = at, over
@@ -43,6 +48,14 @@ class PageContent:
     def scan(self) -> LiveScan:
         """The newest scan set, described by the header."""
         return self._scan
+
+    @property
+    def predicting(self) -> bool:
+        """Whether a prediction is not shown yet."""
+        return False
+
+    def predict_by(self, worker: Executor) -> None:
+        """Begin predictions that a redraw has asked for."""
 
     def take(self, name: str, doc: Document) -> None:
         """Process one document, raw or reduced, or of a finding."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
-from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes, thinned
+from beamline.outputs.live_figure.drifts import MOST, Curve, of_dwells, of_passes, thinned
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import WANTED
 from beamline.outputs.live_figure.layers import STILL
@@ -35,6 +35,10 @@ ADVICE_WIDTH = 78
 """Letters in a line of the advice."""
 ENDLESS = 1e4
 """Hours from which on their number says nothing."""
+MOST_ROOM = 1.4
+"""Times the axis of the dwells so far that is kept free for the rest of a pass: each change of it draws all anew."""
+FINEST = 4 * MOST
+"""Parts of the axis of the dwells, each a fraction of a pixel: fewer further dwells change nothing that is seen."""
 AROUND_ZERO = ("lock", "level")
 
 
@@ -51,6 +55,8 @@ class DriftBody:
         left = figure.add_gridspec(5, 1, left=0.09, right=0.49, top=0.815, bottom=0.085, hspace=0.14)
         right = figure.add_gridspec(4, 1, left=0.575, right=0.985, top=0.815, bottom=0.205, hspace=0.3,
                                     height_ratios=[1, 1, 1, 1.4])  # fmt: skip
+        self._state: object = None
+        self._size, self._positions = 0, np.empty(0)
         self._dwells: dict[str, _DwellPanel] = {}
         first: Axes | None = None
         for row, (name, label) in enumerate(DWELLS.items()):
@@ -120,19 +126,27 @@ class DriftBody:
 
     def update(self, content: DwellLog) -> None:
         """Draw the current state."""
-        dwells = of_dwells(content)
+        state, size = (content.ended, content.over, content.bad), content.size
+        if state != self._state or size - self._size >= size // FINEST:
+            self._state, self._size = state, size
+            self._show_dwells(of_dwells(content), content)
         point = content.chosen_point()
-        passes = of_passes(content, dwells, point)
+        passes = of_passes(content, self._positions, point)
+        self._show_results(passes, content)
+        self._show_needed(passes, point, content)
+
+    def _show_dwells(self, dwells: dict[str, Any], content: DwellLog) -> None:
         for name, panel in self._dwells.items():
             panel.update(dwells[name], dwells["on"], dwells["good"] & (dwells["locked"] | (name != "lock")))
         drift = thinned(dwells["drift"])
         self._drift.set_data(drift.x, drift.y)
         for each in self._labelled:
             set_text(each.xaxis.label, dwells["label"])
-        if (x := dwells["x"]).size:
-            self._x.enclose(float(x[0]), float(x[-1]) + 1e-3 * max(float(abs(x[-1])), 1.0))
-        self._show_results(passes, content)
-        self._show_needed(passes, point, content)
+        self._positions = x = dwells["x"]
+        if x.size:
+            planned = sum(each.planned for each in content.passes.values())
+            room = float(np.clip(planned / x.size, 1.0, MOST_ROOM))
+            self._x.enclose(float(x[0]), float(x[-1]) + 1e-3 * max(float(abs(x[-1])), 1.0), room)
 
     def _show_results(self, passes: dict[str, Any], content: DwellLog) -> None:
         energies = content.scan.axis == ENERGY_AXIS
@@ -180,6 +194,7 @@ class DriftBody:
 
     def release(self) -> None:
         """Reset axis limits chosen by the user."""
+        self._state = None
         for each in (self._x, *self._limits, *(panel.limits for panel in self._dwells.values())):
             each.release()
 
@@ -208,7 +223,7 @@ class _DwellPanel:
     def update(self, found: Curve, on: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
         """Show a reading: laser off, laser on, and bad dwells."""
         for bars, chosen in zip(self._bars, (~on, on), strict=True):
-            show(bars, thinned(found.only(chosen)))
+            show(bars, thinned(found, chosen))
         bad = ~good & np.isfinite(found.y)
         self._bad.set_data(found.x[bad], found.y[bad])
         self.limits.follow(self._bars)

@@ -27,7 +27,7 @@ class Curve:
     low: Array
     high: Array
 
-    def only(self, chosen: NDArray[np.bool_]) -> Curve:
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Curve:
         """The selected values."""
         return Curve(*(each[chosen] for each in (self.x, self.y, self.low, self.high)))
 
@@ -36,21 +36,21 @@ MOST = 400
 """Points of a curve that are shown; of more dwells, the mean, lowest and highest of each group of neighbours are."""
 
 
-def thinned(found: Curve) -> Curve:
-    """The values that are there; of many, means of groups of neighbours with their extremes as bars."""
-    chosen = found.only(np.isfinite(found.y))
-    size = -(-chosen.y.size // MOST)
+def thinned(found: Curve, chosen: NDArray[np.bool_] | bool = True) -> Curve:
+    """The chosen values that are there; of many, means of groups of neighbours with their extremes as bars."""
+    shown = np.flatnonzero(np.isfinite(found.y) & chosen)
+    size = -(-shown.size // MOST)
     if size <= 1:
-        return chosen
-    starts = np.arange(0, chosen.y.size, size)
-    count = np.diff(np.append(starts, chosen.y.size))
-    x, y = (np.add.reduceat(each, starts) / count for each in (chosen.x, chosen.y))
-    return Curve(x, y, np.minimum.reduceat(chosen.y, starts), np.maximum.reduceat(chosen.y, starts))
+        return found.only(shown)
+    starts = np.arange(0, shown.size, size)
+    x, y = found.x[shown], found.y[shown]
+    mean_x, mean_y = (np.add.reduceat(each, starts) / np.diff(starts, append=shown.size) for each in (x, y))
+    return Curve(mean_x, mean_y, np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts))
 
 
 def curve(x: Array, y: Array, stddev: Array | float = np.nan) -> Curve:
     """Values with symmetric errors; NaN for missing readings."""
-    reach = np.nan_to_num(np.broadcast_to(stddev, y.shape))
+    reach = np.nan_to_num(stddev)
     return Curve(x, y, y - reach, y + reach)
 
 
@@ -127,8 +127,15 @@ def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Arra
     return found
 
 
-def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[str, Any]:
-    """Results of each pass, at the position of its last dwell among `dwells` (see `of_dwells`).
+def of_passes(log: DwellLog, dwells: Array, point: int | None) -> dict[str, Any]:
+    """Results of each pass, at the position of its last dwell.
+
+    Parameters
+    ----------
+    log : DwellLog
+    dwells : ndarray, shape (D,)
+        Positions of dwells, ``x`` of `of_dwells`; the last ones may be missing.
+    point : int or None
 
     Returns
     -------
@@ -139,9 +146,11 @@ def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[
     """
     begun = [each for each in log.passes.values() if each.dwells.size]
     seconds = [each.dwells[COLUMNS.index("i0_time")] for each in begun]
-    x = dwells["x"][np.cumsum([each.size for each in seconds]) - 1] if begun else np.empty(0)
+    shown = np.minimum(np.cumsum([each.size for each in seconds]), dwells.size)
+    x = dwells[shown - 1] if begun else np.empty(0)
     columns = [_excess(each) for each in begun]
-    residual = [_residual(each, log) for each in begun]
+    last = int(np.argmax(log.scan.probe_delays)) if begun else 0
+    residual = [_residual(each, last) for each in begun]
     slots = log.scan.num_slots
     given = [_given(each, float(np.nanmean(dwell)), point, slots) for each, dwell in zip(begun, seconds, strict=True)]
     falling = COUNTING if point is None else falling_errors(log, point)
@@ -168,12 +177,11 @@ def _excess(log: PassLog) -> tuple[float, float, float]:
     return np.nan, np.nan, np.nan
 
 
-def _residual(log: PassLog, content: DwellLog) -> tuple[float, float]:
-    """Residual transient in the slot with the largest delay, with its error."""
+def _residual(log: PassLog, last: int) -> tuple[float, float]:
+    """Residual transient in the last slot, with its error."""
     spectrum = log.results.get("spectrum", {})
     if "residual" not in spectrum:
         return np.nan, np.nan
-    last = int(np.argmax(content.scan.probe_delays))
     return float(spectrum["residual"][last]), float(spectrum["residual_stddev"][last])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,6 +49,8 @@ class PassLog:
 
     Attributes
     ----------
+    size, bad : int
+        Dwells so far, and those that are bad.
     sums : dict
         By point, the last difference and its standard deviation, shape (2, S), and the dwells in it.
     rates : dict
@@ -60,19 +64,21 @@ class PassLog:
         self.sums: dict[int, tuple[Array, int]] = {}
         self.rates: dict[int, Array] = {}
         self.results: dict[str, Document] = {}
-        self._number, self._size, self._counted = number, 0, 0
+        self.size, self.bad = 0, 0
+        self._number, self._counted = number, 0
         self._dwells: Array = np.full((len(COLUMNS), max(planned, 16)), np.nan)
         self._unplaced: deque[tuple[int, float, float]] = deque()
 
     def add(self, doc: Document) -> None:
         """Add a dwell by its raw event."""
-        if self._size == self._dwells.shape[1]:
+        if self.size == self._dwells.shape[1]:
             self._dwells = np.concatenate([self._dwells, np.full_like(self._dwells, np.nan)], axis=1)
         data = doc["data"]
         readings = [float(data.get(key, np.nan)) for key in READINGS]
         values = [*readings, float(doc["time"]), float(data["quality"] == "good"), float(self._number)]
-        self._dwells[: len(values), self._size] = values
-        self._size += 1
+        self._dwells[: len(values), self.size] = values
+        self.size += 1
+        self.bad += data["quality"] != "good"
 
     def count(self, data: Document, point: int) -> None:
         """Take the counts of a dwell at a point, or of a sweep, from an event of the stream `points` or `sweeps`."""
@@ -93,7 +99,7 @@ class PassLog:
 
         The reduction processes dwells in order, but may have missed some: those have no counts.
         """
-        there = self._dwells[:, : self._size]
+        there = self._dwells[:, : self.size]
         while self._unplaced:
             point, *counts = self._unplaced[0]
             same = np.flatnonzero(there[0, self._counted :] == point)
@@ -103,6 +109,16 @@ class PassLog:
             there[-len(COUNTED) :, self._counted - 1] = counts
             self._unplaced.popleft()
         return there
+
+
+@dataclass
+class _Predicted:
+    """What was predicted last, and the prediction after `ended` passes that is not shown yet."""
+
+    value: Any
+    ended: int = 0
+    predict: Callable[[], Any] | None = None
+    future: Future[Any] | None = None
 
 
 class DwellLog(PageContent):
@@ -116,10 +132,10 @@ class DwellLog(PageContent):
         Logarithm of the thickness that the last result took out, and its standard deviation.
     whole : list of PassLog
         Passes that have ended with a result; `ended` is their number.
+    size, bad : int
+        Dwells so far, and those that are bad.
     swept : bool
         Whether the scan is one in sweeps, each of which is at all points.
-    kept : dict
-        What was predicted after so many of them, by name.
     transmission : float, optional
         Of the attenuators, if the station has any.
     """
@@ -132,7 +148,7 @@ class DwellLog(PageContent):
         self._scan_set = scan_set
         self.passes: dict[str, PassLog] = {}
         self.drift: tuple[Array, Array] | None = None
-        self.kept: dict[object, tuple[int, Any]] = {}
+        self._predicted: dict[object, _Predicted] = {}
         self.transmission: float | None = None
         self._raw_of: dict[str, str] = {}
         self._streams: dict[str, tuple[str, str]] = {}
@@ -189,23 +205,55 @@ class DwellLog(PageContent):
         return len(self.whole)
 
     @property
+    def size(self) -> int:
+        return sum(each.size for each in self.passes.values())
+
+    @property
+    def bad(self) -> int:
+        return sum(each.bad for each in self.passes.values())
+
+    @property
     def swept(self) -> bool:
         return any(each.swept for each in self.passes.values())
 
-    def once(self, name: object, predict: Callable[[], Found]) -> Found:
-        """What is predicted, once for each number of whole passes."""
-        if name not in self.kept or self.kept[name][0] != self.ended:
-            self.kept[name] = self.ended, predict()
-        found: Found = self.kept[name][1]
+    def once(self, name: object, prepare: Callable[[], Callable[[], Found]], before: Found) -> Found:
+        """What is predicted, once for each number of whole passes; without waiting, the last value until that is there.
+
+        Parameters
+        ----------
+        name : object
+        prepare : callable
+            Takes what the prediction needs from this log, and returns the prediction.
+        before : object
+            The first value.
+        """
+        known = self._predicted.setdefault(name, _Predicted(before))
+        if known.ended != self.ended:
+            known.ended, known.predict, known.future = self.ended, prepare(), None
+        if known.future is not None and (self.waits or known.future.done()):
+            known.value, known.predict, known.future = known.future.result(), None, None
+        elif known.predict is not None and self.waits:
+            known.value, known.predict = known.predict(), None
+        found: Found = known.value
         return found
+
+    @property
+    def predicting(self) -> bool:
+        return any(each.predict is not None for each in self._predicted.values())
+
+    def predict_by(self, worker: Executor) -> None:
+        for each in self._predicted.values():
+            if each.predict is not None and each.future is None:
+                each.future = worker.submit(each.predict)
 
     def _take_result(self, mine: PassLog, stream: str, data: Document) -> None:
         mine.results[stream] = {key: np.array(data[key]) for key in KEPT[stream] if key in data}
         if "drift" in data:
             self.drift = np.array(data["drift"]), np.array(data["drift_stddev"])
 
-    def table(self) -> dict[str, Array]:
-        """Columns of all dwells in their order, shape (D,)."""
-        passes = [each.dwells for each in self.passes.values()]
-        whole = np.concatenate(passes, axis=1) if passes else np.empty((len(COLUMNS), 0))
-        return dict(zip(COLUMNS, whole, strict=True))
+    def table(self, *names: str) -> dict[str, Array]:
+        """`COLUMNS` of all dwells in their order, or some of them, shape (D,)."""
+        chosen = [COLUMNS.index(name) for name in names] if names else slice(None)
+        passes = [each.dwells[chosen] for each in self.passes.values()]
+        whole = np.concatenate(passes, axis=1) if passes else np.empty((len(names or COLUMNS), 0))
+        return dict(zip(names or COLUMNS, whole, strict=True))

@@ -51,16 +51,14 @@ def hours_to(
 
 def _times(wanted: Array, errors: Array) -> Array:
     """Times the hours spent after which errors (..., T) are so large, in straight lines of the logarithms."""
-    times, found = np.log(TIMES), np.full(wanted.shape, np.nan)
-    for index in np.ndindex(wanted.shape):
-        error, to = np.log(errors[index]), np.log(wanted[index])
-        if not (np.isfinite(error).all() and np.isfinite(to)):
-            continue
-        (first, last), (steep, slope) = error[[0, -1]], (error[[1, -1]] - error[[0, -2]]) / (times[1] - times[0])
-        if to < last:
-            found[index] = times[-1] + (to - last) / slope if slope < -FLAT else np.inf
-        elif to > first:
-            found[index] = times[0] + (to - first) / min(steep, -FLAT)
-        else:
-            found[index] = np.interp(-to, -error, times)
-    return np.exp(found)
+    times, error, to = np.log(TIMES), np.log(errors), np.log(wanted)
+    first, last = error[..., 0], error[..., -1]
+    steep = (error[..., 1] - first) / (times[1] - times[0])
+    slope = (last - error[..., -2]) / (times[-1] - times[-2])
+    before = times[0] + (to - first) / np.minimum(steep, -FLAT)
+    after = np.where(slope < -FLAT, times[-1] + (to - last) / slope, np.inf)
+    there = np.maximum((error <= to[..., None]).argmax(axis=-1), 1)
+    left, right = (np.take_along_axis(error, there[..., None] - n, axis=-1)[..., 0] for n in (1, 0))
+    between = times[there - 1] + (times[there] - times[there - 1]) * (to - left) / (right - left)
+    known = np.isfinite(error).all(axis=-1) & np.isfinite(to)
+    return np.exp(np.where(known, np.where(to < last, after, np.where(to < first, between, before)), np.nan))

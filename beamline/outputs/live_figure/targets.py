@@ -3,7 +3,9 @@ now on: by the prediction that allocates time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,25 +40,31 @@ def outlook(content: DwellLog) -> Outlook:
     Empty where a scan names no quantities, has other grids beside this one, or nothing can be predicted here: no point
     is counted yet, or its forecast file is elsewhere.
     """
-    return content.once("outlook", lambda: _outlook(content)) if content.ended else Outlook()
+    return content.once("outlook", lambda: _outlook(content), Outlook()) if content.ended else Outlook()
 
 
-def _outlook(content: DwellLog) -> Outlook:
+def _outlook(content: DwellLog) -> Callable[[], Outlook]:
+    """The prediction, with what is known now."""
     start = content.scan.start or {}
     if not isinstance(start.get("target"), list) or len(start.get("members") or [start]) > 1:
-        return Outlook()
+        return Outlook
     photons, done = _so_far(content, len(start["pattern"]))
     if not np.isfinite(photons).all():
-        return Outlook()
+        return Outlook
+    return partial(_predicted_outlook, start, photons, done, _last_results(content), content.transmission)
+
+
+def _predicted_outlook(
+    start: Mapping[str, Any], photons: Array, done: Array, results: Mapping[str, Any], transmission: float | None
+) -> Outlook:
     from beamline.session.scans.allocated import AllocationContext, MeasuredGrid, advice, allocated  # few scans need it
 
-    context, results = AllocationContext(MoveTimes(), 1.0), _last_results(content)
-    noise = float(results.get("dwell_noise", np.nan))
+    context, noise = AllocationContext(MoveTimes(), 1.0), float(results.get("dwell_noise", np.nan))
     lags = variogram_of(results) if "noise_lag" in results else None
     seen = [MeasuredGrid(photons, noise if np.isfinite(noise) else None, lags)]
     try:
         found = allocated(start, context, seen)
-        helps = advice(start, context, seen, found, content.transmission)
+        helps = advice(start, context, seen, found, transmission)
     except (TargetError, ReductionError, ForecastFileError, OSError):
         return Outlook()
     left, costs = np.maximum(found.cycles[0] - done, 0.0), context.costs(start)
@@ -78,16 +86,21 @@ def falling_errors(content: DwellLog, point: int) -> Array:
     counting = np.broadcast_to(COUNTING, (content.scan.num_slots, COUNTING.size))
     if not content.ended:
         return counting
-    return content.once(("errors", point), lambda: _falling(content, point, counting))
+    return content.once(("errors", point), lambda: _falling(content, point, counting), counting)
 
 
-def _falling(content: DwellLog, point: int, counting: Array) -> Array:
+def _falling(content: DwellLog, point: int, counting: Array) -> Callable[[], Array]:
+    """The prediction, with what is known now."""
     start, results = content.scan.start or {}, _last_results(content)
     pattern = tuple(start.get("pattern") or ())
     photons, done = _so_far(content, max(len(pattern), 1))
     grid = measured_grid(content, photons, float(results.get("dwell_noise", np.nan)))
     if grid is None or grid.settings.reference not in BY or not {0, 1} <= set(pattern) or not done.all():
-        return counting
+        return lambda: counting
+    return partial(_predicted_errors, grid, pattern, done, point, counting)
+
+
+def _predicted_errors(grid: ExpectedGrid, pattern: tuple[int, ...], done: Array, point: int, counting: Array) -> Array:
     try:
         now, *later = (_errors(predicted(grid, pattern, done * times), point) for times in (1.0, *TIMES))
     except (ReductionError, np.linalg.LinAlgError):
@@ -99,9 +112,10 @@ def _falling(content: DwellLog, point: int, counting: Array) -> Array:
 
 def _errors(grid: PredictedGrid, point: int) -> Array:
     """Of the transient of each slot at a point, shape (S,); NaN where a slot has none."""
-    found = np.full(len(grid.transient), np.nan)
-    for slot in np.flatnonzero(np.isfinite(grid.transient).all(axis=1)):
-        found[slot] = np.sqrt(grid.variance(grid.unit(int(slot))[[point]]).total[0])
+    found, there = np.full(len(grid.transient), np.nan), np.isfinite(grid.transient).all(axis=1)
+    weights = np.zeros((found.size, *grid.transient.shape))
+    weights[range(found.size), range(found.size), point] = 1.0
+    found[there] = np.sqrt(grid.variance(weights[there]).total)
     return found
 
 
@@ -114,7 +128,7 @@ def measured_grid(content: DwellLog, photons: Array, noise: float) -> ExpectedGr
     if not np.isfinite(rates).all():
         return None
     chosen = {name: value for name, value in start["settings"].items() if (name, value) != ("reference", "")}
-    dwell = float(start.get("dwell") or np.nanmedian(content.table()["i0_time"]))
+    dwell = float(start.get("dwell") or np.nanmedian(content.table("i0_time")["i0_time"]))
     slots, none = pattern.slot_of_phase(), np.zeros((2, pattern.num_slots))
     phases = np.bincount(slots[slots >= 0], minlength=pattern.num_slots).astype(np.float64)
     return ExpectedGrid(
@@ -126,9 +140,11 @@ def measured_grid(content: DwellLog, photons: Array, noise: float) -> ExpectedGr
 
 def _so_far(content: DwellLog, cycle: int) -> tuple[Array, Array]:
     """Photons a pulse and complete cycles of each point, shape (N,); NaN photons where none were counted."""
-    number, table = content.scan.energy.size, content.table()
-    done = np.zeros(number)
-    for index, (_, summed) in (item for one in content.passes.values() for item in one.sums.items()):
+    number, table = content.scan.energy.size, content.table("point_index", "photons")
+    done, last = np.zeros(number), dict[int, tuple[Array, int]]()
+    for one in content.passes.values():
+        last |= one.sums
+    for index, (_, summed) in last.items():
         done[index] = summed // cycle
     counted = np.isfinite(table["photons"])
     if content.swept:

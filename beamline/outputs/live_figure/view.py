@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -65,6 +66,7 @@ class LiveView:
         self._keys = keys
         self._pages: dict[str, Page] = {}
         self._every = every
+        self._worker = ThreadPoolExecutor(1, "prediction")
         self._shown: tuple[str, str] | None = None
         self.page = ""
         self.picture: LivePicture
@@ -86,6 +88,7 @@ class LiveView:
             return
         if page not in self._pages:
             self._pages[page] = self._make(page)
+            self._pages[page].content.waits = False
         self.page = page
         self.picture = self._pages[page].picture(self.figure, self._hint() if self._keys else "")
         self._changed, self._not_before, self._clock = True, 0.0, 0.0
@@ -98,7 +101,7 @@ class LiveView:
 
     def look(self) -> None:
         """Poll the journal."""
-        self._changed = self._pages[self.page].look() or self._changed
+        self._changed = self._pages[self.page].look() or self.content.predicting or self._changed
 
     def due(self) -> bool:
         """Whether there is something new to draw and a redraw is due."""
@@ -106,6 +109,10 @@ class LiveView:
         if now < self._not_before:
             return False
         return self._changed or (now >= self._clock and self._texts() != self._shown)
+
+    def wait_for_predictions(self) -> None:
+        """Let the next redraws wait for what they show: they are the last ones."""
+        self.content.waits = True
 
     def draw(self, publish: Callable[[], object]) -> None:
         """Draw the picture on its canvas, then publish it; if `publish` raises, the redraw stays due."""
@@ -116,6 +123,7 @@ class LiveView:
         try:
             publish()
         finally:
+            self.content.predict_by(self._worker)
             ended = time.monotonic()
             self._not_before = ended + max(self._every, IDLE_SHARE * (time.process_time() - began))
             self._clock = ended + max(CLOCK_EVERY, self._every)

@@ -28,7 +28,7 @@ def drift(content: DwellLog) -> dict[str, Any]:
     if not dwells["x"].size:
         return {}
     point = content.chosen_point()
-    passes = of_passes(content, dwells, point)
+    passes = of_passes(content, dwells["x"], point)
     good = dwells["good"]
     curves = {name: (dwells[name], good & (dwells["locked"] | (name != "lock"))) for name in LABELS}
     return {
@@ -36,8 +36,8 @@ def drift(content: DwellLog) -> dict[str, Any]:
         "dwells": [
             {
                 "label": LABELS[name],
-                "off": _plain(thinned(found.only(use & ~dwells["on"]))),
-                "on": _plain(thinned(found.only(use & dwells["on"]))),
+                "off": _plain(thinned(found, use & ~dwells["on"])),
+                "on": _plain(thinned(found, use & dwells["on"])),
             }
             for name, (found, use) in curves.items()
         ],
