@@ -8,7 +8,7 @@ from typing import Any
 
 from ophyd.signal import EpicsSignalBase
 
-from devices.base.completion import Follower, FollowingStatus, follow, send
+from devices.base.completion import Follower, FollowingStatus, follow, send_with_completion
 from devices.base.deadlines import Deadline, call_later
 from devices.base.limits import SetWithinLimits, check_limits
 from devices.base.settings import Setting
@@ -85,8 +85,8 @@ class KohzuAxis(SetWithinLimits, Follower):
         aim = f"arrive at {self._formatted(value)}"
         watched = [self.moving, self.readback]
         status = follow(self, watched, finished, self.timeout.get(), aim, self.stall.get())
-        self._watch_for_rest(status, grace_over)
-        send(status, self.setpoint, value)
+        # A busy server may take longer than the grace time to process the put.
+        send_with_completion(status, self.setpoint, value, lambda: self._watch_for_rest(status, grace_over))
         return status
 
     def _finished(self, value: float, moved: bool, grace_over: bool) -> bool | str:

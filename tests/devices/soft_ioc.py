@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from softioc import asyncio_dispatcher, builder, softioc
 
-MOVE_TIME = 0.03  # wall seconds
+MOVE_TIME, LATE = 0.03, 0.6  # wall seconds
 NUM_PHASES = 20  # 4 bunches, laser at every 5th
 START_KEV = 13.45
 
@@ -30,7 +30,7 @@ class Mono:
         self.readback = builder.aIn("BraggERdbkAO", initial_value=START_KEV, EGU="keV", PREC=5)
         builder.aOut(
             "BraggEAO", initial_value=START_KEV, EGU="keV", PREC=5, DRVL=6, DRVH=24, LOPR=6, HOPR=24,
-            always_update=True, on_update=self._put,
+            always_update=True, on_update=self._put, blocking=move is begin_late,
         )  # fmt: skip
         builder.aIn("BraggThetaRdbkAO", initial_value=12.8, EGU="deg", PREC=5)
         builder.aOut("BraggThetaAO", initial_value=12.8, EGU="deg", PREC=5, DRVL=7, DRVH=30)
@@ -54,6 +54,12 @@ async def arrive(mono: Mono, energy: float) -> None:
 async def fall_short(mono: Mono, energy: float) -> None:
     """Ends 1 eV below."""
     await arrive(mono, energy - 1e-3)
+
+
+async def begin_late(mono: Mono, energy: float) -> None:
+    """The server is busy: it processes the put after a while."""
+    await asyncio.sleep(LATE)
+    await arrive(mono, energy)
 
 
 async def stay(mono: Mono, energy: float) -> None:
@@ -231,7 +237,7 @@ def build(prefix: str) -> None:
     """Make all records below a prefix that ends with a colon."""
     moves: dict[str, Move] = {
         "good": arrive, "short": fall_short, "still": stay, "stuck": hang,
-        "jump": jump, "lag": lag, "tremble": tremble, "twice": twice,
+        "jump": jump, "lag": lag, "tremble": tremble, "twice": twice, "late": begin_late,
     }  # fmt: skip
     for name, move in moves.items():
         Mono(f"{prefix}mono-{name}", move)

@@ -126,6 +126,13 @@ def test_an_axis_that_does_not_begin_is_an_error(soft: Make) -> None:
         mono.set(13.47).wait(WAIT)
 
 
+def test_a_busy_server_may_process_the_put_after_the_grace_time(soft: Make) -> None:
+    mono = soft(Monochromator, "mono-late:")
+    mono.grace.put(GRACE)
+    mono.set(13.47).wait(WAIT)
+    assert record(f"{SOFT}mono-late:BraggERdbkAO") == 13.47
+
+
 def test_a_move_that_never_ends_times_out_by_name(soft: Make) -> None:
     mono = soft(Monochromator, "mono-stuck:")
     mono.timeout.put(GRACE)
