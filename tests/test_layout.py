@@ -15,6 +15,8 @@ MOST_ENTRIES = 9
 """Most entries at the top of `beamline/`: what a newcomer takes in at a glance."""
 MOST_LINES = 300
 """Most lines of a Python file."""
+MOST_OF_A_STEP = 500
+"""Most lines of the package that makes a step of a scan short."""
 LONG, MOST_LONG, MEDIAN = 20, 0.05, 4
 """Lines from which on a function is long, largest fraction of long ones, and the largest median."""
 
@@ -110,6 +112,13 @@ def test_files_are_short():
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for room in folders for path in sources(room)}
     assert len(lengths) > len(MODULES)
     assert {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_the_machinery_of_a_step_is_one_short_package():
+    """Channel Access and the RunEngine's reads: what makes a step short has to stay readable as a whole."""
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources("devices/channel_access")}
+    assert "quick_read.py" in {path.name for path in lines}
+    assert sum(lines.values()) <= MOST_OF_A_STEP
 
 
 def function_lengths(path: Path) -> Iterator[int]:

@@ -10,7 +10,8 @@ from typing import Any
 import bluesky.preprocessors as bpp
 from bluesky.utils import Msg, Subscribers
 
-from beamline.session.quick_read import QuickReadEngine
+from beamline.session.interrupts import PauseOnInterrupt
+from devices.channel_access.quick_read import QuickReadEngine, short_arrays
 from plans.compilation.metadata import OF_REDUCED_RUNS, MetadataError, check_metadata, check_storable
 
 NEVER_RAW = OF_REDUCED_RUNS | {"uid", "time"}
@@ -21,7 +22,7 @@ LONGEST_STOP, PAUSE = 1.0, 0.005
 
 
 class MetadataEngine(QuickReadEngine):
-    """A RunEngine that checks metadata.
+    """A RunEngine that checks metadata, gives results, and pauses on Ctrl-C.
 
     Parameters
     ----------
@@ -29,8 +30,9 @@ class MetadataEngine(QuickReadEngine):
         Entries of each start document that must not change.
     """
 
-    def __init__(self, fixed: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(dict(fixed), md_validator=self._check_start, **kwargs)
+    def __init__(self, fixed: Mapping[str, Any]) -> None:
+        around = [PauseOnInterrupt, short_arrays]
+        super().__init__(dict(fixed), md_validator=self._check_start, call_returns_result=True, context_managers=around)
         self._fixed = fixed
         self._why = ""
         self.preprocessors.append(partial(bpp.msg_mutator, msg_proc=self._give_reason))

@@ -20,9 +20,9 @@ from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run_index import RunIndex
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
+from beamline.session.checked_metadata import MetadataEngine
 from beamline.session.control import SoleControl, checked_first
 from beamline.session.deferred_dispatcher import DeferredDispatcher
-from beamline.session.engine import make_engine
 from beamline.session.explain import for_the_queue
 from beamline.session.figure_process import open_live_figure
 from beamline.session.guard import Guard, Subscriber
@@ -114,7 +114,7 @@ class Session:
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
         self.detectors = detector_entries(config.detectors, beamline)
-        self.RE: RunEngine = closing.enter_context(closed_after(make_engine(provenance(config, beamline, code))))
+        self.RE: RunEngine = closing.enter_context(closed_after(MetadataEngine(provenance(config, beamline, code))))
         self._set_up_records(closing)
         self.RE.subscribe(self._store)
         self.RE.subscribe(lambda name, doc: self._assert_control(control), "start")

@@ -1,4 +1,4 @@
-"""Low-overhead Channel Access, and the only code that imports pyepics.
+"""What makes a step of a scan short: low-overhead Channel Access, the only code that imports pyepics, and reads.
 
 Devices are ophyd devices on pyepics channels; this package replaces the paths that cost milliseconds in each dwell.
 
@@ -7,6 +7,7 @@ Devices are ophyd devices on pyepics channels; this package replaces the paths t
 - `ThreadlessStatus` and `FinishedStatus` are statuses without threads of their own.
 - `ChannelAccessException` is raised where a request cannot be sent; `NO_REPLY` lists what gets and puts
   of pyepics raise.
+- `quick_read`, imported by itself, is the RunEngine of a session: it reads a device without repeated checks.
 - `PV` is the channel of pyepics; `attach_initial_context` lets another thread use channels that are connected.
 """
 

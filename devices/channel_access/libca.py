@@ -1,12 +1,12 @@
-"""What the rest of the package needs of libca: its contexts, its errors, sending what has been requested."""
+"""What the rest of the package needs of libca: its contexts and its errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from epics import PV, ca, dbr
+from epics import ca, dbr
 from epics.ca import CASeverityException, ChannelAccessException, ChannelAccessGetFailure
 
 NO_REPLY = (ChannelAccessException, ChannelAccessGetFailure, CASeverityException)
@@ -34,13 +34,6 @@ def attached(context: Any) -> Iterator[None]:
 def attach_initial_context() -> None:
     """Attach the calling thread to the context that connected the first records, if it has none of its own."""
     ca.use_initial_context()
-
-
-def flush(pvs: Iterable[PV]) -> None:
-    """Send pending requests from any thread; libca alone sends only those of the calling thread's context."""
-    for context in {pv.context for pv in pvs}:
-        with attached(context):
-            ca.flush_io()
 
 
 def check(status: int, request: str) -> None:

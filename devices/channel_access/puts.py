@@ -13,7 +13,7 @@ from typing import Any
 
 from epics import PV, ca, dbr
 
-from devices.channel_access.libca import check, flush
+from devices.channel_access.libca import attached, check
 
 INTEGERS = (dbr.INT, dbr.ENUM, dbr.CHAR, dbr.LONG)
 FLOATS = (dbr.FLOAT, dbr.DOUBLE)
@@ -78,7 +78,8 @@ def put(pv: PV, value: float, callback: PutCallback | None = None) -> None:
     except Exception:
         _pending.discard(callback)
         raise
-    flush([pv])
+    with attached(pv.context):  # libca sends only the requests of the calling thread's context
+        ca.flush_io()
 
 
 _pending: set[PutCallback | None] = set()

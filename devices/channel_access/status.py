@@ -82,22 +82,9 @@ class ThreadlessStatus:
             raise error
 
 
-class FinishedStatus:
-    """A status that is done, successfully, when it is made.
+class FinishedStatus(ThreadlessStatus):
+    """A status that is done, successfully, when it is made: for values kept in this process."""
 
-    For values kept in this process, which do not need the thread of an ophyd status.
-    """
-
-    done = True
-    success = True
-
-    def add_callback(self, callback: Callable[[FinishedStatus], None]) -> None:
-        """Call back at once."""
-        callback(self)
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Return at once."""
-
-    def exception(self, timeout: float | None = 0.0) -> BaseException | None:
-        """None: nothing has failed."""
-        return None
+    def __init__(self) -> None:
+        super().__init__("nothing")
+        self.end()

@@ -45,7 +45,7 @@ class LaserShutter(Follower):
             self._prepared = value, BulkRead([self.status]) if stays else self._send(value), monotonic()
         return FinishedStatus()
 
-    def set(self, value: int) -> ThreadlessStatus | FinishedStatus:
+    def set(self, value: int) -> ThreadlessStatus:
         """Open (1) or shut (0).
 
         Raises

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from bluesky import RunEngine
 from bluesky.bundlers import RunBundler
 from bluesky.protocols import WritesExternalAssets, WritesStreamAssets
@@ -37,3 +40,13 @@ class QuickReadEngine(RunEngine):  # type: ignore[misc]
     def _is_known(self, device: Any, run: RunBundler) -> bool:
         in_stream = run.bundling and run._bundle_name in run._descriptors
         return in_stream and device in self._passed and device not in run._objs_read
+
+
+@contextmanager
+def short_arrays(_: RunEngine) -> Iterator[None]:
+    """Arrays have a short repr while a plan runs.
+
+    The check of an event by its schema formats each value: 4 ms for the arrays of the photon counter.
+    """
+    with np.printoptions(override_repr=lambda array: f"array of shape {array.shape}"):
+        yield

@@ -14,8 +14,7 @@ from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 from ophyd import Signal
 
-from beamline.session.engine import make_engine
-from beamline.session.quick_read import QuickReadEngine
+from devices.channel_access.quick_read import QuickReadEngine, short_arrays
 
 Documents = list[tuple[str, dict[str, Any]]]
 OF_THE_RUN = {"uid", "time", "run_start", "descriptor", "timestamps"}
@@ -112,5 +111,5 @@ def test_arrays_are_short_while_a_plan_runs() -> None:
         seen.append(repr(np.arange(3)))
         yield from bps.null()
 
-    make_engine({})(plan())
+    QuickReadEngine({}, context_managers=[short_arrays])(plan())
     assert seen == ["array of shape (3,)"] and repr(np.arange(3)) == "array([0, 1, 2])"
