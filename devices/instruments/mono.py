@@ -86,7 +86,7 @@ class Monochromator(KohzuAxis):
     tolerance = Cpt(SoftSignal, value=5e-5, units="keV", kind="config")
     """Largest distance of the readback from the set energy at which a move counts as arrived."""
     grace = Cpt(SoftSignal, value=0.5, units="s", kind="omitted")
-    """How long (wall time) the sequencer may take to start once the put is processed, or the readback lag at the end."""
+    """How long (wall time) the sequencer may take to start once the put is processed, and the readback lag after."""
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     """How long (wall time) a move may go without any change of its readbacks."""
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
