@@ -63,6 +63,6 @@ def test_pulls_of_each_bin_have_the_width_1_in_many_scans(reference: str) -> Non
     scan itself. Its 42 degrees of freedom make pulls 1.02 wide; the 14 of two passes would make them 1.08.
     """
     pulls = pulls_of_bins(reference, 300, passes=4)
-    widths = np.sqrt(np.nanmean(pulls**2, axis=(0, 2)))
-    np.testing.assert_allclose(widths[np.isfinite(widths)], 1, atol=0.1)
+    bins = pulls[:, np.isfinite(pulls).any(axis=(0, 2))]  # the last one alone may be the reference
+    np.testing.assert_allclose(np.sqrt(np.nanmean(bins**2, axis=(0, 2))), 1, atol=0.1)
     assert np.sqrt(np.nanmean(pulls**2)) == pytest.approx(1, abs=0.05)
