@@ -32,6 +32,8 @@ from beamline.studies.expectation import ask_expectation
 from plans.compilation.edges import find_edge
 from plans.protocols import MoveTimes
 from reduction.allocation.allocate import Allocation
+from reduction.allocation.expected import ExpectedGrid
+from reduction.allocation.predicted import predicted
 from reduction.allocation.problem import TimeCosts
 from reduction.live.scan_result import fit_kinetics
 from reduction.spectra.ratios import comparison_parameter
@@ -168,6 +170,17 @@ def seconds_of(visits: Mapping[tuple[str, int], int], pattern: tuple[int, ...], 
     return sum(visits.values()) / len(pattern) * costs.of_cycle(pattern, case.dwell) + costs.move * len(visits)
 
 
+def of_prediction(
+    visits: Mapping[tuple[str, int], int], pattern: tuple[int, ...], grid: ExpectedGrid, result: Any
+) -> float:
+    """Median of the errors of the points, over those that are predicted for the dwells that they had."""
+    dwells = np.zeros(grid.points)
+    for (_, point), number in visits.items():
+        dwells[point] += number
+    one = predicted(grid, pattern, dwells / len(pattern))
+    return float(np.median(result.transient_stddev[0] / np.sqrt(one.variance(one.unit(0)).total)))
+
+
 def of_clock(found: Allocation, case: Case, speed: float) -> float:
     """Forecast with messages that take `speed` times as long, s."""
     times, (cycles,) = MoveTimes(), found.cycles
@@ -198,18 +211,20 @@ def one_scan(case: Case, folder: Path, speed: float) -> list[str]:
         result = session.reducer.result()
         value, error = quoted(case, result, session.reducer.settings)
     after, aim, taken = float(result.dwell_noise), found.targets[0], seconds_of(visits, found.pattern, case, costs)
-    again = forecast_of(read_forecast(write_forecast(folder, case, after)), EDGE).allocation
+    same = forecast_of(read_forecast(write_forecast(folder, case, after)), EDGE)
+    same_noise, of_predicted = same.allocation.seconds, of_prediction(visits, found.pattern, same.grids[0], result)
     return [
         f"{found.cycles[0].sum() / found.cycles[0].size:.1f}", f"{found.seconds:.0f}", f"{taken:.0f}",
-        f"{found.seconds / taken:.2f}", f"{100 * before:.2f}, {100 * after:.2f}", f"{again.seconds / taken:.2f}",
-        f"{value:.4g} +- {error:.2g}", f"{aim.value:.4g}", f"{error / aim.wanted:.2f}",
+        f"{found.seconds / taken:.2f}", f"{100 * before:.2f}, {100 * after:.2f}", f"{same_noise / taken:.2f}",
+        f"{value:.4g} +- {error:.2g}", f"{aim.value:.4g}", f"{error / aim.wanted:.2f}", f"{of_predicted:.3f}",
         f"{of_clock(found, case, speed) / clock:.2f}",
     ]  # fmt: skip
 
 
 HEADER = (
     "scan, seed", "cycles / least", "forecast (s)", "taken (s)", "forecast / taken", "noise before, in it (%)",
-    "the same with this noise", "found", "expected", "error / wanted", "by the clock",
+    "the same with this noise", "found", "expected", "error / wanted", "errors / predicted",
+    "by the clock",
 )  # fmt: skip
 
 
