@@ -22,7 +22,7 @@ SAFE = 0.8
 """Of the largest variance with which slots serve as references."""
 HALF = 0.5
 """Of a wanted variance that is left to the points at least, while the solution is looked for."""
-MIXTURES = (0.0, 0.1, 0.05, 0.2, 0.35, 0.5, 0.75, 1.0)
+MIXTURES = (0.0, 0.1, 0.05, 0.2, 0.35, 0.4, 0.5, 0.75, 1.0)
 """Shares of the time spent evenly that are compared."""
 LEADING = 3
 """Quantities of a large measurement, those that take longest, for which other models and rhythms are compared; those

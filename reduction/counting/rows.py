@@ -72,9 +72,8 @@ class DwellRows:
 
     def of_all_slots(self) -> tuple[Array, Array]:
         """Photons of all slots together and their variance, shape (N, R): each phase has the same weight."""
-        if self.slot_weight is None:
-            return self.slot_mu.sum(axis=2), self.slot_var.sum(axis=2)
-        return self.slot_mu @ self.slot_weight, self.slot_var @ self.slot_weight**2
+        weight = np.ones(self.num_slots) if self.slot_weight is None else self.slot_weight
+        return self.slot_mu @ weight, self.slot_var @ weight**2
 
     @property
     def num_slots(self) -> int:

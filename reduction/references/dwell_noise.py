@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY, OFF, ON
-from reduction.counting.rows import DwellRows, one_pass
-from reduction.references.on_off import balanced
+from reduction.counting.rows import DwellRows
 
 Array = NDArray[np.float64]
 
@@ -63,24 +62,22 @@ def dwell_noise(rows: DwellRows) -> Excess:
 
 def noise_between_passes(rows: DwellRows) -> Excess:
     """From the scatter of on/off contrasts between passes or their parts; NaN if no point has two with both states."""
-    rows = _of_all_slots(rows)
-    contrasts, countings, factors = [], [], []
-    for index in np.unique(rows.pass_index):
-        of_pass = balanced(one_pass(rows, index))
+    parts, (photons, variance) = parts_of_passes(rows), rows.of_all_slots()
+    order = np.argsort(parts, kind="stable")
+    begins = np.flatnonzero(np.diff(parts[order], prepend=-1))
+
+    def of_parts(laser: int) -> list[Array]:
+        """Logarithm of the rate, its variance from counting, and that from a variance of 1 in each dwell."""
+        exposure = np.where(rows.state == laser, rows.exposure, 0.0)
+        counts = np.where(exposure > 0, rows.weight * photons, 0.0)
+        counting = np.where(exposure > 0, rows.weight**2 * variance, 0.0)
+        each = [one[:, order] for one in (exposure, exposure**2, counts, counting)]
+        total, squares, count, of_count = (np.add.reduceat(one, begins, axis=1) for one in each)
         with np.errstate(invalid="ignore", divide="ignore"):
-            rate, variance = of_pass.of_all_slots()
-            level, counting = np.log(rate), variance / rate**2
-        contrasts.append(level[ON] - level[OFF])
-        countings.append(counting.sum(axis=0))
-        factors.append(of_pass.variance_factor.sum(axis=0))
-    return excess(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
+            return [np.log(count / total), of_count / count**2, squares / total**2]
 
-
-def _of_all_slots(rows: DwellRows) -> DwellRows:
-    """All slots together as a single one, each part of a pass as a pass: there are many of them."""
-    photons, variance = (each[..., None] for each in rows.of_all_slots())
-    shift = np.zeros((*photons.shape, 0))
-    return DwellRows(parts_of_passes(rows), rows.state, rows.weight, rows.flux, photons, variance, shift)
+    off, on = map(of_parts, (OFF, ON))
+    return excess(on[0] - off[0], on[1] + off[1], on[2] + off[2])
 
 
 def parts_of_passes(rows: DwellRows) -> NDArray[np.int64]:

@@ -124,17 +124,23 @@ def _average(rows: DwellRows, weights: Array, total: Array) -> OnOff:
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = weights / total[:, :, None]
         factor = np.where(counts, weights / rows.flux, weights)
-    mu, var = (np.where(counts[..., None], values, 0.0) for values in (rows.slot_mu, rows.slot_var))
-    shift = np.where(counts[..., None, None], rows.slot_shift, 0.0)
+    taken = np.asarray(counts.any(axis=0))[..., None]
+    mu, var = (np.where(taken, values, 0.0) for values in (rows.slot_mu, rows.slot_var))
+    shift = np.where(taken[..., None], rows.slot_shift, 0.0)
     return OnOff(
-        rate=np.einsum("lnr,lnrs->lsn", factor, mu),
-        variance=np.einsum("lnr,lnrs->lsn", factor**2, var),
+        rate=_of_dwells(factor, mu),
+        variance=_of_dwells(factor**2, var),
         variance_factor=(weights**2).sum(axis=2),
-        shift=np.einsum("lnr,lnrsm->lsnm", factor, shift),
+        shift=np.einsum("lnr,nrsm->lsnm", factor, shift),
         weights=np.where(counts, weights, 0.0),
         slot_weight=rows.slot_weight,
         between=_between(rows, weights, factor),
     )
+
+
+def _of_dwells(weights: Array, values: Array) -> Array:
+    """Sums of the dwells' values (N, R, S) with weights (2, N, R), shape (2, S, N)."""
+    return np.asarray((weights.swapaxes(0, 1) @ values).transpose(1, 2, 0))
 
 
 def _between(rows: DwellRows, weights: Array, factor: Array) -> Between | None:

@@ -161,7 +161,7 @@ def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
     fine = np.geomspace(near[0] / 1.1, min(near[-1] * 1.1, coarse[-1]), 600)
     bent = _profile(x, y, full, fine)
     profile = bent.chi_square.min(axis=0)
-    weight = _weight_of_knees(_profile(x, y, full, fine, LIKELY).chi_square)
+    weight = _weight_of_knees(*(_profile(x, y, full, knees, LIKELY) for knees in (fine, coarse)))
     best = int(np.argmax(weight))
     gain = max(0.0, straight - float(profile.min()))
     bends = bool(gain > 1 and best < fine.size - 1 and profile.argmin() < fine.size - 1)
@@ -176,9 +176,15 @@ def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
     )
 
 
-def _weight_of_knees(chi_square: Array) -> Array:
-    """Probability of each knee, averaged over the sharpnesses `LIKELY`; sum 1."""
-    weight = WEIGHTS @ np.exp(-0.5 * (chi_square - chi_square.min()))
+def _weight_of_knees(bent: _Bent, whole: _Bent) -> Array:
+    """Probability of each knee, averaged over the sharpnesses `LIKELY`; sum 1.
+
+    Before the data a knee is the more likely, the better the data tell it from its neighbours (the reference prior of
+    Berger and Bernardo, J. Am. Stat. Assoc. 84 (1989) 200, for one sharpness): beyond the data they hardly do, and with
+    all knees as likely as each other intervals would reach too far up. `whole` has all knees.
+    """
+    likely = np.exp(-0.5 * (bent.chi_square - bent.chi_square.min())) * bent.apart
+    weight = (WEIGHTS / whole.apart.sum(axis=1)) @ likely
     return np.asarray(weight / weight.sum())
 
 
@@ -213,6 +219,9 @@ class _Bent:
         Of intercept and initial slope.
     reach : ndarray
         Rise from x = 0 to the last point for an initial slope of 1.
+    apart : ndarray
+        Angle between the curve of a knee and that of the one before it, in units of their errors, as far as intercept
+        and slope leave any.
     """
 
     chi_square: Array
@@ -220,6 +229,7 @@ class _Bent:
     slope: Array
     covariance: Array
     reach: Array
+    apart: Array
 
 
 def _profile(x: Array, y: Array, covariance: Array, knees: Array, sharpnesses: Iterable[float] = SHARPNESS) -> _Bent:
@@ -240,9 +250,10 @@ def _profile(x: Array, y: Array, covariance: Array, knees: Array, sharpnesses: I
         power = (bent**2).sum(axis=1)
         slope = bent @ rest / power
         matrix = np.array([[1 / weight + middle**2 / power, -middle / power], [-middle / power, 1 / power]])
-        found.append(
-            (rest @ rest - slope**2 * power, mean - slope * middle, slope, matrix.transpose(2, 0, 1), rise[:, -1])
-        )
+        unit = bent / np.sqrt(power)[:, None]
+        apart = np.linalg.norm(np.diff(unit, axis=0, prepend=unit[:1]), axis=1)
+        chi_square, intercept = rest @ rest - slope**2 * power, mean - slope * middle
+        found.append((chi_square, intercept, slope, matrix.transpose(2, 0, 1), rise[:, -1], apart))
     return _Bent(*(np.array(each) for each in zip(*found, strict=True)))
 
 

@@ -127,6 +127,19 @@ def test_saturation_is_found_up_to_four_times_the_largest_fluence(knee, found):
     assert saturation(X, X / (1 + X / knee), np.full(X.size, 1e-8)).saturates_at == pytest.approx(found, rel=0.01)
 
 
+def test_without_data_a_knee_is_as_likely_as_it_can_be_told_from_its_neighbours():
+    """The interval's lower end is that of the angles between curves, here by their correlation for equal errors."""
+    found = saturation(X, np.zeros(X.size), np.full(X.size, 1.0)).interval[0]
+    knees, below = np.geomspace(X[0], 4 * X[-1], 2001), np.zeros(2001)
+    for power in np.arange(-0.5, 5.25, 0.5):
+        curves = np.array([bent(knee, 2.0**power) for knee in knees])
+        curves -= curves.mean(axis=1, keepdims=True)
+        near = (curves[1:] * curves[:-1]).sum(axis=1) / np.sqrt((curves[1:] ** 2).sum(axis=1))
+        angle = np.arccos(np.minimum(near / np.sqrt((curves[:-1] ** 2).sum(axis=1)), 1.0))
+        below[1:] += np.exp(-((power - 2) ** 2) * np.log(2) ** 2 / 2) * np.cumsum(angle) / angle.sum()
+    assert found == pytest.approx(np.interp(0.5 - 0.6827 / 2, below / below[-1], knees), rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "covariance", "message"),
     [

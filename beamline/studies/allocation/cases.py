@@ -126,9 +126,8 @@ def brighter(grid: ExpectedGrid, factor: float, noise: float) -> ExpectedGrid:
 
 def cases() -> list[AllocationCase]:
     """All quantities of the study."""
-    wide, narrow = (-2 * HINT, -HINT, HINT, 2 * HINT), (-HINT, HINT)
-    early, alone = _spectra(100.0, wide), _spectra(100.0, wide, reference=ABSOLUTE)
-    late = _spectra(10_100.0, narrow, late_slots=LATE)
+    early, alone = _spectra(100.0), _spectra(100.0, reference=ABSOLUTE)
+    late = _spectra(10_100.0, late_slots=LATE)
     near = [(60.0, 900.0), (240.0, 900.0), (120.0, 450.0), (120.0, 1800.0), (80.0, 500.0), (200.0, 2500.0)]
     kinetic = [trace(), list(map(trace, near)), [trace((100.0, 600.0)), trace((160.0, 1500.0))]]
     bent = [fluences(), [fluences(6.0), fluences(8.0), fluences(12.0)], [fluences(7.0), fluences(10.0, 2.5)]]
@@ -143,9 +142,9 @@ def cases() -> list[AllocationCase]:
     ]
 
 
-def _spectra(delay: float, shifts: Sequence[float], **chosen: Any) -> list[Any]:
+def _spectra(delay: float, **chosen: Any) -> list[Any]:
     """The sample, other models that are held possible, and models that nobody thought of, with settings."""
-    others = [spectrum(delay, shift, **chosen) for shift in shifts]
+    others = [spectrum(delay, shift * HINT, **chosen) for shift in (-2, -1, 1, 2)]
     wrong = [spectrum(delay, 1.5 * HINT, **chosen), spectrum(delay, HINT / 2, 1.25, **chosen)]
     return [
         spectrum(delay, **chosen),
