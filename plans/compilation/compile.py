@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.edges import Edge
 from plans.compilation.monitors import Monitors, checked_monitors
-from plans.compilation.options import Options, checked_dwell_settings, new_uid
+from plans.compilation.options import Options, checked_dwell_settings, names_quantities, new_uid
 from plans.compilation.positions import ORDERS, Position, visit_order
 from plans.compilation.steps import IMAGE_AXIS, is_image, order_of_passes
 from plans.compilation.sweep import FRAMES_KEY, sweep_over
@@ -107,7 +107,8 @@ def scan_pass(
         return ScanPass(positions, settings, start, sweep=sweep_over(start["grid"], settings.dwell, start[FRAMES_KEY]))
     if monitors is None:
         return ScanPass(positions, settings, start)
-    woven, monitor_settings = monitors.woven(positions, settings)
+    once = replace(settings, longest=settings.cycle) if isinstance(start.get("target"), list) else settings
+    woven, monitor_settings = monitors.woven(positions, once)
     return ScanPass(woven, settings, start, monitor_settings=monitor_settings)
 
 
@@ -119,7 +120,7 @@ def _stored(target: Any) -> Any:
 
 
 def _monitors(plan_name: str, members: Sequence[GridSpec], options: Options) -> Monitors | None:
-    """The monitor energies, refused where they have no use."""
+    """The monitor energies, refused where they have no use; an allocated energy scan of one edge has some anyway."""
     monitors = checked_monitors(options.get("monitor_energies"), options.get("monitor_share"))
     if monitors and any(member.scan_axis != "mono_energy" for member in members):
         raise ValueError(
@@ -128,7 +129,18 @@ def _monitors(plan_name: str, members: Sequence[GridSpec], options: Options) -> 
         )
     if monitors and len({member.edge.name for member in members if member.edge}) > 1:
         raise ValueError("monitor_energies are those of one edge; with several edges leave them out")
-    return monitors
+    return monitors or _of_allocated(members, options)
+
+
+def _of_allocated(members: Sequence[GridSpec], options: Options) -> Monitors | None:
+    """Monitor energies that the user did not ask for: where the drift of an allocated scan is taken out."""
+    settings = {"drift": "auto", "procedure": "default", **(options.get("settings") or {})}
+    wanted = names_quantities(options.get("target")) and settings["drift"] == "auto"
+    edges = {member.edge.name: member.edge for member in members if member.edge}
+    of_energy = all(member.scan_axis == "mono_energy" for member in members)
+    if not (wanted and of_energy and len(edges) == 1 and settings["procedure"] != "paper"):
+        return None
+    return Monitors.of_allocated(*edges.values())
 
 
 def _listed(members: Sequence[GridSpec], uids: Sequence[str], attempts: int) -> list[dict[str, Any]]:

@@ -10,10 +10,16 @@ import numpy as np
 
 from plans.compilation.arguments import checked_values, is_number
 from plans.compilation.compiled_scan import DwellSettings
+from plans.compilation.edges import Edge
 from plans.compilation.positions import Position
+from plans.times import MoveTimes
 
 SHARE = 0.05
 """Default for `monitor_share`."""
+OF_ALLOCATED = 0.02
+"""Share in a scan whose time is allocated, of one pattern of dwells at each point."""
+ABOVE_EDGE = 0.02
+"""keV above the edge, of the second monitor energy that such a scan gets by itself."""
 MOST_SHARE = 0.5
 MOST_MONITORS = 2
 LEAST_VISITS = 3
@@ -26,6 +32,23 @@ class Monitors:
 
     energies: tuple[float, ...]
     share: float
+
+    @classmethod
+    def of_allocated(cls, edge: Edge) -> Monitors:
+        """Of a scan whose time is allocated: few of its points are visited again to show a drift."""
+        return cls((sum(edge.pre_edge) / 2, edge.e0 + ABOVE_EDGE), OF_ALLOCATED)
+
+    def visits(self, points: int, dwells: int) -> int:
+        """Visits in a pass with so many dwells at each point."""
+        return min(max(LEAST_VISITS, round(self._wanted(points, dwells))), points + 1)
+
+    def _wanted(self, points: int, dwells: int) -> float:
+        return dwells * points * self.share / (1 - self.share)
+
+    def seconds_a_point(self, grid: Sequence[float], dwells: int, dwell: float, times: MoveTimes) -> float:
+        """Beamline seconds for each visit of a point of the grid, with the ways there and back."""
+        way = float(np.abs(np.subtract.outer(np.array(grid), self.energies)).mean()) / times.energy_speed
+        return self._wanted(1, dwells) * (dwell + 2 * (way + times.energy_settle))
 
     def woven(
         self, positions: Sequence[Position], settings: DwellSettings
@@ -43,9 +66,9 @@ class Monitors:
         settings : DwellSettings
             How the points are counted.
         """
-        wanted = settings.cycles * len(settings.pattern) * len(positions) * self.share / (1 - self.share)
-        visits = min(max(LEAST_VISITS, round(wanted)), len(positions) + 1)
-        dwells = max(1, round(wanted / visits))
+        of_point = settings.cycles * len(settings.pattern)
+        visits = self.visits(len(positions), of_point)
+        dwells = max(1, round(self._wanted(len(positions), of_point) / visits))
         order: list[Position] = []
         done = 0
         for number, before in enumerate(np.rint(np.linspace(0, len(positions), visits)).astype(int)):

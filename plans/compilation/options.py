@@ -64,7 +64,8 @@ class Options(TypedDict, total=False):
         Uid of an earlier set to continue; a new one by default.
     monitor_energies : float or sequence of float
         One or two energies in keV to which each pass of an energy scan returns, with the laser off, to measure how the
-        sample drifts: where the spectrum is flat, one off the edge and one on it. By default none.
+        sample drifts: where the spectrum is flat, one off the edge and one on it. By default none; an energy scan of
+        one edge whose `target` names quantities has two, unless `settings` turn ``drift`` off.
     monitor_share : float
         Their share of the counting time, up to 0.5; 0.05 by default.
     settings : dict

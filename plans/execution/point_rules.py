@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from plans.compilation.compiled_scan import DwellSettings
@@ -43,9 +43,17 @@ class PointRules:
     stream: str = STREAM
     skips: bool = False
 
-    def wanted(self, position: Position) -> bool:
-        """Whether a position is visited."""
-        return position.monitor or not self.skips or self.needs_more(position.point_index)
+    def visited(self, positions: Iterable[Position]) -> Iterator[Position]:
+        """Points that are not left out; of the monitor energies before one the latest, and one after the last point."""
+        monitor, any_point = list[Position](), False
+        for position in positions:
+            if position.monitor:
+                monitor = [position]
+            elif not self.skips or self.needs_more(position.point_index):
+                yield from (*monitor, position)
+                monitor, any_point = [], True
+        if any_point:
+            yield from monitor
 
     def needs_more(self, point_index: int) -> bool:
         """Whether a point needs another pattern; yes where the stopping rule is undetermined."""

@@ -90,7 +90,8 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
             devices = instruments.taking_images() if one.images else instruments
             devices = instruments.sweeping() if one.sweep else devices
             rules = _point_rules(one, compiled, options, _not_counting(instruments, devices))
-            if rules.skips and one.start.get("scan_set") == compiled.uid and not any(map(rules.wanted, one.positions)):
+            alone = rules.skips and one.start.get("scan_set") == compiled.uid
+            if alone and next(rules.visited(one.positions), None) is None:
                 continue
             start = {**one.start, "estimated_time": duration.total}
             yield from _one_pass(devices, one, start, before, rules)
@@ -194,7 +195,7 @@ def _one_pass(
             return
         previous: Position | None = None
         phase = SteadyPhase()
-        for position in filter(rules.wanted, one.positions):
+        for position in rules.visited(one.positions):
             at_point = at_monitors if position.monitor else rules
             first = at_point.dwell_settings.pattern[0] if previous is not None else None
             yield from go_to(instruments, position, previous, supervision, first)

@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 
+from plans.compilation.compiled_scan import DwellSettings
+from plans.compilation.monitors import Monitors
+from plans.compilation.positions import Position
+from plans.execution.point_rules import PointRules
 from plans.scans.delay import delay_scan
 from plans.scans.energy import compiled_energy_scan, energy_scan
 from plans.scans.fluence import fluence_scan
+from plans.times import MoveTimes
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench
 
@@ -79,3 +84,31 @@ def test_scans_in_which_a_drift_cancels_refuse_monitor_energies(
         engine(plan(soft.instruments(), monitor_energies=13.485, **arguments))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}
+
+
+def allocated(**settings: str) -> Any:
+    target = {"target": {"C(slot=0)": "5 %"}, "forecast": "sample.toml", "longest": 600.0}
+    return compiled_energy_scan("Br_K", 100.0, 2, 1.0, energies=GRID, settings=settings, **target).passes[1]
+
+
+def test_an_allocated_scan_returns_to_monitor_energies_unless_its_drift_stays() -> None:
+    """In the middle of the window before the edge, and 20 eV above the edge, which is at 13.474 keV."""
+    visited = [each.energy for each in allocated().positions if each.monitor]
+    assert visited == pytest.approx([13.455, 13.494, 13.455])  # 2 % of one pattern at each of 40 points
+    assert not any(each.monitor for each in allocated(drift="off").positions)
+    assert not any(each.monitor for each in allocated(procedure="paper").positions)
+
+
+@pytest.mark.parametrize(("wanted", "order"), [((), ""), ((1,), "m1m"), ((0, 2), "m0m2m"), ((0, 1, 2), "m0m1m2m")])
+def test_monitor_energies_between_points_that_are_left_out_are_left_out(wanted: tuple[int, ...], order: str) -> None:
+    points = [Position(number) for number in range(3)]
+    monitor = Position(0, monitor=True)
+    rules = PointRules(DwellSettings((1, 0), 1.0, 1, 2.0), stopping_rule=lambda at: float(at in wanted), skips=True)
+    positions = [monitor, *(each for point in points for each in (point, monitor))]
+    assert "".join("m" if each.monitor else str(each.point_index) for each in rules.visited(positions)) == order
+
+
+def test_time_of_monitor_energies_is_that_of_a_dwell_and_two_moves() -> None:
+    """A share of a fifth is one dwell for four; 10 eV there and back at 20 eV/s, and 0.1 s of settling twice."""
+    found = Monitors((13.46,), 0.2).seconds_a_point([13.45, 13.47], 4, 2.0, MoveTimes(energy_speed=0.02))
+    assert found == pytest.approx(2.0 + 1.0 + 0.2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from beamline.records.forecast.changes import best_changes, of_beam, of_measurem
 from beamline.records.forecast.expected import ExpectedSample, grids_of, other_samples
 from beamline.records.forecast.functions import known_quantities
 from plans.compilation.edges import Edge
+from plans.compilation.monitors import Monitors
 from plans.protocols import MoveTimes
-from reduction.allocation.allocate import Allocation, allocate
+from reduction.allocation.allocate import PATTERNS, Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
 from reduction.allocation.problem import TimeCosts
 from reduction.allocation.wanted import Target
@@ -92,6 +93,10 @@ def forecast_of(forecast: ForecastFile, edge: Edge, reference: str = "combined")
     grids = grids_of(sample)
     targets = [Target(name, wanted) for name, wanted in forecast.targets.items()]
     costs = costs_of(forecast)
+    if all(grid.axis == "mono_energy" for grid in grids):
+        monitors = Monitors.of_allocated(edge)
+        each = monitors.seconds_a_point(edge.energies, len(PATTERNS[0]), forecast.detector.dwell, MoveTimes())
+        costs = replace(costs, move=costs.move + each)
     others = [grids_of(other) for other in other_samples(forecast, edge, settings)]
     known = known_quantities(forecast)
     found = allocate(grids, targets, costs, others, known=known)

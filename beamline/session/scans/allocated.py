@@ -17,6 +17,7 @@ from beamline.records.forecast.figure import save_allocation
 from beamline.records.forecast.functions import known_quantities
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import edge_of
+from plans.compilation.monitors import Monitors
 from plans.protocols import MoveTimes
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
@@ -55,6 +56,10 @@ class AllocationContext:
     def costs(self, start: Start) -> TimeCosts:
         """Beamline seconds beside those of dwells."""
         move = getattr(self.times, MOVES[start["scan_axis"]]) + self.times.message * self.clock_rate
+        if start.get("monitor_energies"):
+            monitors = Monitors(tuple(start["monitor_energies"]), float(start["monitor_share"]))
+            grid = members_of(start)[0]["grid"]
+            move += monitors.seconds_a_point(grid, len(start["pattern"]), float(start["dwell"]), self.times)
         return TimeCosts(
             move, self.times.laser_shutter, self.times.dwell * self.clock_rate, passes=int(start["passes"])
         )
