@@ -47,8 +47,12 @@ class Monitors:
 
     def seconds_a_point(self, grid: Sequence[float], dwells: int, dwell: float, times: MoveTimes) -> float:
         """Beamline seconds for each visit of a point of the grid, with the ways there and back."""
+        return self._wanted(1, dwells) * self.seconds_a_dwell(grid, dwell, times)
+
+    def seconds_a_dwell(self, grid: Sequence[float], dwell: float, times: MoveTimes) -> float:
+        """Beamline seconds of one dwell at a monitor energy, with the ways there and back."""
         way = float(np.abs(np.subtract.outer(np.array(grid), self.energies)).mean()) / times.energy_speed
-        return self._wanted(1, dwells) * (dwell + 2 * (way + times.energy_settle))
+        return dwell + 2 * (way + times.energy_settle)
 
     def woven(
         self, positions: Sequence[Position], settings: DwellSettings

@@ -30,6 +30,7 @@ from beamline.records.forecast.rates import photons_a_pulse
 from beamline.records.forecast.times import costs_of, forecast_of
 from beamline.studies.expectation import ask_expectation
 from plans.compilation.edges import find_edge
+from plans.compilation.monitors import Monitors
 from plans.protocols import MoveTimes
 from reduction.allocation.allocate import Allocation
 from reduction.allocation.expected import ExpectedGrid
@@ -61,7 +62,7 @@ class Case:
     plan, quantity, wanted : str
     grid : mapping
         Of the plan and of the forecast file.
-    settings, scenario : mapping
+    scenario : mapping
     dwell : float, s
     """
 
@@ -69,7 +70,6 @@ class Case:
     quantity: str
     wanted: str
     grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
     scenario: Mapping[str, Any] = field(default_factory=dict)
     dwell: float = 1.5
 
@@ -83,10 +83,8 @@ STRONG = {"sample": {"br_k": {"transient_fraction": -0.1}}, "fluence": {"sharpne
 CASES = {
     "lifetime": Case("delay_scan", "lifetime(1)", "5 %", {"delay_scan": DELAYS}, scenario=STRONG),
     "saturation": Case("fluence_scan", "saturation", "2 %", {"fluences": FLUENCES}, scenario=STRONG),
-    "C": Case("energy_scan", "C(slot=0)", "3 %", settings={"drift": "off"}, scenario=STEADY),
-    "transient": Case(
-        "energy_scan", "transient(slot=0, energy=13.472)", "2 %", settings={"drift": "off"}, scenario=STEADY
-    ),
+    "C": Case("energy_scan", "C(slot=0)", "3 %", scenario=STEADY),
+    "transient": Case("energy_scan", "transient(slot=0, energy=13.472)", "2 %", scenario=STEADY),
 }
 FILE = """
 delays = {delays}
@@ -147,12 +145,19 @@ def quoted(case: Case, result: Any, settings: Any) -> tuple[float, float]:
     return float(value[at]), float(np.sqrt(covariance[at, at]))
 
 
-def visits_of(session: Any, case: Case, pattern: tuple[int, ...], **options: Any) -> dict[tuple[str, int], int]:
-    """Dwells of each point in each run of a scan."""
+def visits_of(
+    session: Any, case: Case, pattern: tuple[int, ...], **options: Any
+) -> tuple[dict[tuple[str, int], int], int]:
+    """Dwells of each point in each run of a scan, and those at monitor energies."""
     visits: dict[tuple[str, int], int] = {}
+    monitors: dict[str, int] = {}
 
     def count(name: str, doc: Mapping[str, Any]) -> None:
-        if name == "event" and "point_index" in doc["data"]:
+        if name == "descriptor" and doc["name"] == "monitor":
+            monitors[doc["uid"]] = 0
+        elif name == "event" and doc["descriptor"] in monitors:
+            monitors[doc["descriptor"]] += 1
+        elif name == "event" and "point_index" in doc["data"]:
             key = doc["descriptor"], int(doc["data"]["point_index"])
             visits[key] = visits.get(key, 0) + 1
 
@@ -160,9 +165,9 @@ def visits_of(session: Any, case: Case, pattern: tuple[int, ...], **options: Any
     if case.plan != "delay_scan":
         arguments["delay"] = DELAY
     plan, token = session.scans.plans[case.plan], session.RE.subscribe(count)
-    session.RE(plan(edge=EDGE, dwell=case.dwell, pattern=pattern, settings=dict(case.settings), **arguments, **options))
+    session.RE(plan(edge=EDGE, dwell=case.dwell, pattern=pattern, **arguments, **options))
     session.RE.unsubscribe(token)
-    return visits
+    return visits, sum(monitors.values())
 
 
 def seconds_of(visits: Mapping[tuple[str, int], int], pattern: tuple[int, ...], case: Case, costs: TimeCosts) -> float:
@@ -206,11 +211,12 @@ def one_scan(case: Case, folder: Path, speed: float) -> list[str]:
         found, costs = forecast_of(forecast, EDGE).allocation, costs_of(forecast)
         options = {"passes": forecast.passes, "forecast": str(file), "longest": 3e4}
         began = time.perf_counter()
-        visits = visits_of(session, case, found.pattern, target={case.quantity: case.wanted}, **options)
+        visits, monitors = visits_of(session, case, found.pattern, target={case.quantity: case.wanted}, **options)
         clock = speed * (time.perf_counter() - began)
         result = session.reducer.result()
         value, error = quoted(case, result, session.reducer.settings)
     after, aim, taken = float(result.dwell_noise), found.targets[0], seconds_of(visits, found.pattern, case, costs)
+    taken += monitors * Monitors.of_allocated(EDGE).seconds_a_dwell(EDGE.energies, case.dwell, MoveTimes())
     same = forecast_of(read_forecast(write_forecast(folder, case, after)), EDGE)
     same_noise, of_predicted = same.allocation.seconds, of_prediction(visits, found.pattern, same.grids[0], result)
     return [

@@ -117,8 +117,8 @@ def test_the_steady_drift_within_points_by_hand() -> None:
     assert rates.rows is not None and rates.rows.time is not None
     time = rates.rows.time
     rows = replace(rates.rows, flux=np.ones_like(time))
-    level = np.exp(0.2 * (time - time.min()) / np.ptp(time))
-    found = steady_drift(replace(rows, slot_mu=np.where(rows.state[..., None] == 1, 0.3, 0.2) * level[..., None]))
+    level = np.exp(0.2 * (time - time.min()) / np.ptp(time)) * np.where(rows.state == 1, 0.3, 0.2)
+    found = steady_drift(replace(rows, slot_mu=np.repeat(level[..., None], rows.num_slots, axis=2)))
     assert found is not None
     assert found.change == pytest.approx(0.2, rel=1e-9)
     assert found.stddev == pytest.approx(0.0, abs=1e-9)
