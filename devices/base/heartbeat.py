@@ -14,8 +14,8 @@ from devices.base.signals import Readback, SoftSignal
 
 ASK_TIMEOUT = 1.0
 """Seconds for explicit gets; with the longest silence below well under five seconds."""
-PAUSE = 0.05
-"""Seconds between two gets."""
+PAUSE, LEAST = 0.05, 0.2
+"""Seconds between two gets, and those that the last one has for its reply at least."""
 
 
 class StaleError(RuntimeError):
@@ -67,7 +67,7 @@ class Server(StationDevice):
         deadline = time.monotonic() + ASK_TIMEOUT  # our own threads may be late, or the server has just resumed
         while (left := deadline - time.monotonic()) > 0:
             try:
-                self.heartbeat.notice(self.heartbeat.get(use_monitor=False, timeout=left))
+                self.heartbeat.notice(self.heartbeat.get(use_monitor=False, timeout=max(left, LEAST)))
             except (TimeoutError, DisconnectedError):
                 return False
             if self.heartbeat.age <= self.longest_silence.get():

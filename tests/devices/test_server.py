@@ -36,7 +36,9 @@ def test_a_late_client_reads_again_before_it_reports(sim: Beamline) -> None:
         server.longest_silence.put(longest)
 
 
-def test_a_server_that_answers_and_does_not_count_is_refused_by_name(soft: Make, engine: RunEngine) -> None:
+def test_a_server_that_answers_and_does_not_count_is_refused_by_name(
+    soft: Make, engine: RunEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = soft(Server, "server-still:")
     assert server.longest_silence.get() + ASK_TIMEOUT < 5
     server.longest_silence.put(0.2)
@@ -44,10 +46,13 @@ def test_a_server_that_answers_and_does_not_count_is_refused_by_name(soft: Make,
     assert laser.read()["probe_locked"]["value"] == 1
     serves(server, laser)
     until(lambda: server.heartbeat.age > 0.2, "the heartbeat is late")
+    asked, get = list[float](), server.heartbeat.get
+    monkeypatch.setattr(server.heartbeat, "get", lambda **given: asked.append(given["timeout"]) or get(**given))
     begun = time.monotonic()
     with pytest.raises(StaleError, match=r"^probe_.*: record soft:laser:.* may be old: soft:server-still:Heartbeat"):
         laser.read()
     assert time.monotonic() - begun >= ASK_TIMEOUT  # it was given time to go on
+    assert min(asked) > 0.1  # the last get too
     assert problems(laser)[0].startswith("probe: soft:server-still:Heartbeat has not counted for ")
     with pytest.raises(StaleError):
         engine(bp.count([laser]))
